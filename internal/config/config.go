@@ -86,6 +86,10 @@ func (e *Error) Error() string { return e.Key + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 func place(name string, err error) error {
+	var m *misplaced
+	if errors.As(err, &m) {
+		return fmt.Errorf("%s:%d:%d: %w", name, m.line, m.column, m)
+	}
 	var ye yaml.Error
 	if errors.As(err, &ye) {
 		if t := ye.GetToken(); t != nil {
@@ -117,11 +121,11 @@ func lineOf(f *ast.File, key string) int {
 type Duration time.Duration
 
 // UnmarshalYAML accepts what time.ParseDuration does, above or equal to zero.
-func (d *Duration) UnmarshalYAML(b []byte) error {
-	s := scalar(b)
+func (d *Duration) UnmarshalYAML(n ast.Node) error {
+	s := scalar(n)
 	v, err := time.ParseDuration(s)
 	if err != nil || v < 0 {
-		return fmt.Errorf("%q is not a length of time: want a number with a unit, such as 250ms, 30s or 1h", s)
+		return at(n, "%q is not a length of time: want a number with a unit, such as 250ms, 30s or 1h", s)
 	}
 	*d = Duration(v)
 	return nil
@@ -137,18 +141,18 @@ func (d Duration) D() time.Duration { return time.Duration(d) }
 type Size int64
 
 // UnmarshalYAML accepts a whole number with one of the units B, KiB, MiB, GiB, TiB, KB, MB, GB, TB.
-func (z *Size) UnmarshalYAML(b []byte) error {
-	s := scalar(b)
+func (z *Size) UnmarshalYAML(n ast.Node) error {
+	s := scalar(n)
 	i := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
 	if i <= 0 {
-		return fmt.Errorf("%q is not a size: want a whole number with a unit, such as 64MiB", s)
+		return at(n, "%q is not a size: want a whole number with a unit, such as 64MiB", s)
 	}
-	n, err := strconv.ParseInt(s[:i], 10, 64)
+	v, err := strconv.ParseInt(s[:i], 10, 64)
 	unit, known := sizes[strings.TrimSpace(s[i:])]
-	if err != nil || !known || n > (1<<62)/unit {
-		return fmt.Errorf("%q is not a size: want a whole number with a unit, such as 64MiB", s)
+	if err != nil || !known || v > (1<<62)/unit {
+		return at(n, "%q is not a size: want a whole number with a unit, such as 64MiB", s)
 	}
-	*z = Size(n * unit)
+	*z = Size(v * unit)
 	return nil
 }
 
@@ -161,15 +165,37 @@ var sizes = map[string]int64{
 type Percent int64
 
 // UnmarshalYAML accepts a number from 0 to 100 with a percent sign.
-func (p *Percent) UnmarshalYAML(b []byte) error {
-	s := scalar(b)
-	n, found := strings.CutSuffix(s, "%")
-	v, err := strconv.ParseFloat(strings.TrimSpace(n), 64)
+func (p *Percent) UnmarshalYAML(n ast.Node) error {
+	s := scalar(n)
+	num, found := strings.CutSuffix(s, "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(num), 64)
 	if !found || err != nil || !(v >= 0 && v <= 100) {
-		return fmt.Errorf("%q is not a share: want a number from 0 to 100 with a percent sign, such as 5%%", s)
+		return at(n, "%q is not a share: want a number from 0 to 100 with a percent sign, such as 5%%", s)
 	}
 	*p = Percent(v*10 + 0.5)
 	return nil
 }
 
-func scalar(b []byte) string { return strings.Trim(strings.TrimSpace(string(b)), `"'`) }
+// scalar returns the text of a plain or quoted value; of anything else its source, which no unit matches.
+func scalar(n ast.Node) string {
+	if str, ok := n.(*ast.StringNode); ok {
+		return str.Value
+	}
+	return strings.TrimSpace(n.String())
+}
+
+// misplaced is an error with its place in the file.
+type misplaced struct {
+	line, column int
+	text         string
+}
+
+func (m *misplaced) Error() string { return m.text }
+
+func at(n ast.Node, format string, args ...any) error {
+	m := &misplaced{text: fmt.Sprintf(format, args...)}
+	if t := n.GetToken(); t != nil && t.Position != nil {
+		m.line, m.column = t.Position.Line, t.Position.Column
+	}
+	return m
+}

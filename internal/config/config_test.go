@@ -1,0 +1,98 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/exameter/exameter/internal/config"
+)
+
+type sample struct {
+	Centre string          `yaml:"centre"`
+	Every  config.Duration `yaml:"every"`
+	Room   config.Size     `yaml:"room"`
+	Floor  config.Percent  `yaml:"floor"`
+	Inner  struct {
+		Names []string `yaml:"names"`
+		Level int      `yaml:"level"`
+	} `yaml:"inner"`
+}
+
+func (s *sample) Validate() error {
+	if s.Centre == "" {
+		return config.Errorf("centre", "is missing")
+	}
+	if s.Inner.Level > 9 {
+		return config.Errorf("inner.level", "%d is above 9", s.Inner.Level)
+	}
+	for _, n := range s.Inner.Names {
+		if n == "bad" {
+			return config.Errorf("inner.names[1]", "%q is not a name", n)
+		}
+	}
+	return nil
+}
+
+func TestRead(t *testing.T) {
+	s := sample{Every: config.Duration(time.Minute), Room: 7}
+	in := "centre: a\nevery: 1m30s\nroom: 64MiB\nfloor: 0.5%\ninner:\n  names: [x, y]\n"
+	if err := config.Read(strings.NewReader(in), "f.yaml", &s); err != nil {
+		t.Fatal(err)
+	}
+	if s.Every.D() != 90*time.Second || s.Room != 64<<20 || s.Floor != 5 || len(s.Inner.Names) != 2 {
+		t.Errorf("read %+v", s)
+	}
+	d := sample{Every: config.Duration(time.Minute)}
+	if err := config.Read(strings.NewReader("centre: a\n"), "f.yaml", &d); err != nil || d.Every.D() != time.Minute {
+		t.Errorf("a default did not survive: %+v, %v", d, err)
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"", "f.yaml: centre: is missing"},
+		{"# only a comment\n", "f.yaml: centre: is missing"},
+		{"centre: a\nbroker: b\n", "f.yaml:2:1: unknown field \"broker\""},
+		{"centre: a\ninner:\n  levle: 3\n", "f.yaml:3:3: unknown field \"levle\""},
+		{"centre: a\ncentre: b\n", "f.yaml:2:1:"},
+		{"centre: a\nevery: 10\n", "f.yaml:2:8: \"10\" is not a length of time"},
+		{"centre: a\nevery: -3s\n", "\"-3s\" is not a length of time"},
+		{"centre: a\nroom: 64\n", "f.yaml:2:7: \"64\" is not a size"},
+		{"centre: a\nroom: 64Mb\n", "\"64Mb\" is not a size"},
+		{"centre: a\nroom: 9999999999TiB\n", "is not a size"},
+		{"centre: a\nfloor: 5\n", "f.yaml:2:8: \"5\" is not a share"},
+		{"centre: a\nfloor: 101%\n", "is not a share"},
+		{"centre: a\nfloor: NaN%\n", "is not a share"},
+		{"centre: a\ninner:\n  level: ten\n", "f.yaml:3:10:"},
+		{"centre: a\ninner:\n  level: 12\n", "f.yaml:3: inner.level: 12 is above 9"},
+		{"centre: a\ninner:\n  names:\n    - x\n    - bad\n", "f.yaml:5: inner.names[1]: \"bad\" is not a name"},
+		{"centre: a\n---\ncentre: b\n", "more than one YAML document"},
+		{"centre: [a\n", "f.yaml:"},
+		{"\tcentre: a\n", "f.yaml:"},
+		{strings.Repeat("#", config.MaxBytes+1), "more than"},
+	} {
+		var s sample
+		err := config.Read(strings.NewReader(c.in), "f.yaml", &s)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Read(%.60q) = %v, want %q", c.in, err, c.want)
+		}
+	}
+}
+
+func TestLoadNamesTheMissingFile(t *testing.T) {
+	if err := config.Load("/nonexistent/x.yaml", &sample{}); err == nil || !strings.Contains(err.Error(), "/nonexistent/x.yaml") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add("centre: a\nevery: 1s\n")
+	f.Add("a: &a [*a]\n")
+	f.Fuzz(func(t *testing.T, in string) {
+		var s sample
+		if err := config.Read(strings.NewReader(in), "f.yaml", &s); err == nil && s.Centre == "" {
+			t.Errorf("a configuration without a centre passed: %q", in)
+		}
+	})
+}
