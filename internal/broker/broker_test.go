@@ -100,8 +100,7 @@ func TestCreateIsIdempotentAndCoPartitions(t *testing.T) {
 	if ts := info.Configs["message.timestamp.type"]; ts == nil || *ts != "LogAppendTime" {
 		t.Errorf("telemetry does not ask for the broker's time: %v", info.Configs)
 	}
-	bad := []broker.Topic{{Name: "not/a/topic", Partitions: 1}}
-	if _, err := broker.Create(ctx, client, bad, 1); err == nil || !strings.Contains(err.Error(), "not/a/topic") {
-		t.Errorf("a bad name passed or was not named: %v", err)
+	if _, err := broker.Create(ctx, client, broker.CentreTopics("zunyi", 1), 3); err == nil || !strings.Contains(err.Error(), "inventory.zunyi") {
+		t.Errorf("three replicas on one broker passed, or the topic was not named: %v", err)
 	}
 }
