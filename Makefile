@@ -1,0 +1,116 @@
+# Exameter. `make help` lists the targets. `make demo` and `make test` set up what they need.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# A Go that packaging/deps.sh had to fetch stands in .cache/go; a Go from 1.21 on may fetch the one go.mod names.
+export PATH := $(CURDIR)/.cache/go/bin:$(PATH)
+export GOTOOLCHAIN ?= auto
+# go-nvml reaches the NVIDIA driver through cgo.
+export CGO_ENABLED := 1
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GOBUILD := go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)'
+PROGRAMS := exameter exameter-agent exameter-collector
+
+GOFUMPT := mvdan.cc/gofumpt@v0.12.0
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# Arguments of `make demo`, as in: make demo DEMO="--for 20s -o json".
+DEMO ?=
+# Length of one fuzz target's run, and of one benchmark's.
+FUZZTIME ?= 20s
+BENCHTIME ?= 1s
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: deps ## Build the three programs into bin/
+	@mkdir -p bin
+	$(GOBUILD) -o bin/ $(PROGRAMS:%=./cmd/%)
+
+.PHONY: demo
+demo: build ## Show a province on this machine, this machine in it; end it with Ctrl-C
+	bin/exameter demo $(DEMO)
+
+.PHONY: test
+test: deps-test kafka nvmlsim ## Run all tests, with a real Kafka and a simulated NVIDIA driver
+	go test -timeout 10m ./...
+
+.PHONY: race
+race: deps-test kafka nvmlsim ## Run all tests under the race detector
+	go test -race -timeout 20m ./...
+
+.PHONY: check
+check: deps format vet lint modules generated ## Check format, vet, lint, modules, generated files and imports
+
+.PHONY: format
+format: deps
+	@echo gofumpt -l; \
+	found=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 -r ls -d 2>/dev/null | xargs -r go run $(GOFUMPT) -l); \
+	[ -z "$$found" ] || { echo "not formatted; run: go run $(GOFUMPT) -w" $$found; exit 1; }
+
+.PHONY: vet
+vet: deps
+	go vet ./...
+
+.PHONY: lint
+lint: deps
+	go run $(STATICCHECK) ./...
+
+.PHONY: modules
+modules: deps
+	go mod verify
+	go mod tidy -diff
+
+.PHONY: generated
+generated: deps
+	go test -count=1 ./test/house
+
+.PHONY: bench
+bench: deps ## Time decode, encode, apply and fold per host record, with allocations
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./telemetry ./collector/... ./catalog ./agent/...
+
+.PHONY: bench-agent
+bench-agent: deps nvmlsim ## Measure the agent's memory and CPU beside node_exporter's (about two minutes)
+	go run ./test/bench/agent
+
+.PHONY: fuzz
+fuzz: deps ## Fuzz every parser for FUZZTIME each
+	@grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . >/dev/null || { echo 'no fuzz targets'; exit 1; }
+	@grep -rloE --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file"); do \
+			echo "$$name in $$(dirname "$$file")"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
+		done; \
+	done
+
+.PHONY: clean
+clean: ## Remove what was built and fetched here
+	rm -rf bin dist test/kafka/target .cache
+	$(MAKE) -C test/nvmlsim clean
+
+# Set-up. Each checks first, and is quick where there is nothing to do.
+
+.PHONY: deps
+deps:
+	@packaging/deps.sh build
+
+.PHONY: deps-test
+deps-test:
+	@packaging/deps.sh test
+
+.PHONY: kafka
+kafka: deps-test test/kafka/target/lib ## Fetch the Apache Kafka that the tests start
+
+test/kafka/target/lib: test/kafka/pom.xml
+	rm -rf $@
+	mvn -q -B -f test/kafka/pom.xml dependency:copy-dependencies </dev/null
+	@touch $@
+
+.PHONY: nvmlsim
+nvmlsim: deps ## Build the simulated NVIDIA driver library
+	$(MAKE) -C test/nvmlsim

@@ -1,0 +1,261 @@
+// Package kafka starts real Apache Kafka brokers on loopback for tests: KRaft mode, one process a broker, each broker
+// also a controller. The jars come from pom.xml by `make kafka`.
+package kafka
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+)
+
+// readyWithin bounds the start of a cluster, and the restart of a broker, on a slow and busy machine.
+const readyWithin = 2 * time.Minute
+
+// Options of a cluster; the zero value is one plaintext broker.
+type Options struct {
+	// Brokers is their number; 1 where zero.
+	Brokers int
+	// Heap is the largest Java heap of a broker; 384m where empty.
+	Heap string
+	// Settings are added to the properties of every broker, and win over those the cluster sets itself.
+	Settings map[string]string
+}
+
+// Cluster is a set of running brokers. Its methods may be called from several goroutines.
+type Cluster struct {
+	// Took is the time from Start to ready, formatting included.
+	Took time.Duration
+
+	mu      sync.Mutex
+	brokers []*broker
+}
+
+// Run starts a cluster for a test and stops it when the test ends. Brokers' logs are shown where the test failed.
+func Run(tb testing.TB, o Options) *Cluster {
+	tb.Helper()
+	dir := tb.TempDir()
+	c, err := Start(tb.Context(), dir, o)
+	if err != nil {
+		tb.Fatalf("start Kafka: %v", err)
+	}
+	tb.Cleanup(func() {
+		c.Close()
+		if tb.Failed() {
+			for _, b := range c.brokers {
+				tb.Logf("end of the log of broker %d:\n%s", b.id, b.tail())
+			}
+		}
+	})
+	tb.Logf("Kafka with %d broker(s) was ready after %v", len(c.brokers), c.Took.Round(time.Millisecond))
+	return c
+}
+
+// Start formats storage below dir, starts the brokers and returns when all of them serve. Call Close at the end. Should
+// the calling process die first, the brokers die with it.
+func Start(ctx context.Context, dir string, o Options) (*Cluster, error) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	classpath, err := jars()
+	if err != nil {
+		return nil, err
+	}
+	c, err := plan(dir, classpath, o)
+	if err != nil {
+		return nil, err
+	}
+	id := clusterID()
+	for _, b := range c.brokers {
+		if err := b.format(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	for _, b := range c.brokers {
+		if err := b.start(); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	if err := c.ready(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	c.Took = time.Since(began)
+	return c, nil
+}
+
+// Addrs are the brokers' addresses, in the order of their numbers. They outlive restarts.
+func (c *Cluster) Addrs() []string {
+	addrs := make([]string, len(c.brokers))
+	for i, b := range c.brokers {
+		addrs[i] = b.addr
+	}
+	return addrs
+}
+
+// Stop shuts broker i down in order, i counting from 0.
+func (c *Cluster) Stop(i int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.brokers[i].stop()
+}
+
+// Kill ends broker i at once, as a power failure of its machine would, i counting from 0.
+func (c *Cluster) Kill(i int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.brokers[i].kill()
+}
+
+// Restart starts broker i again on its old data and address, and returns when it serves.
+func (c *Cluster) Restart(ctx context.Context, i int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	if err := c.brokers[i].start(); err != nil {
+		return err
+	}
+	return c.brokers[i].serving(ctx, 1)
+}
+
+// Log returns the end of what broker i logged.
+func (c *Cluster) Log(i int) string { return c.brokers[i].tail() }
+
+// Close ends all brokers at once; their data is the caller's to remove.
+func (c *Cluster) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, b := range c.brokers {
+		_ = b.kill() // Nothing is lost that a test still wants.
+	}
+}
+
+func (c *Cluster) ready(ctx context.Context) error {
+	for _, b := range c.brokers {
+		if err := b.serving(ctx, len(c.brokers)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plan chooses ports and writes every broker's properties.
+func plan(dir, classpath string, o Options) (*Cluster, error) {
+	n := max(o.Brokers, 1)
+	ports, err := freePorts(2 * n)
+	if err != nil {
+		return nil, err
+	}
+	heap := o.Heap
+	if heap == "" {
+		heap = "384m"
+	}
+	c := &Cluster{}
+	for i := range n {
+		b := &broker{
+			id: i + 1, dir: filepath.Join(dir, "broker"+strconv.Itoa(i+1)),
+			addr: loopback(ports[2*i]), controller: loopback(ports[2*i+1]),
+			classpath: classpath, heap: heap,
+		}
+		c.brokers = append(c.brokers, b)
+	}
+	for _, b := range c.brokers {
+		if err := os.MkdirAll(b.dir, 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(b.properties(), []byte(settings(b, c.brokers, o.Settings)), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// jars returns the Java class path of Kafka, or says how to get it.
+func jars() (string, error) {
+	_, here, _, ok := runtime.Caller(0)
+	if !ok {
+		return "", errors.New("find the folder of this source file")
+	}
+	lib := filepath.Join(filepath.Dir(here), "target", "lib")
+	if found, _ := filepath.Glob(filepath.Join(lib, "kafka_*.jar")); len(found) != 1 {
+		return "", fmt.Errorf("no Kafka in %s: run `make kafka` first", lib)
+	}
+	return filepath.Join(lib, "*"), nil
+}
+
+// freePorts holds n ports open at once, so that they differ, and lets them go.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", loopback(0))
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close()
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports, nil
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// clusterID makes a Kafka UUID: 16 bytes in URL-safe base64. One that begins with a hyphen would read as an option.
+func clusterID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // It never fails: it ends the process instead.
+	b[0] &= 0x7f
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// serving waits until the broker answers and knows n brokers in all.
+func (b *broker) serving(ctx context.Context, n int) error {
+	for {
+		err := b.knows(ctx, n)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("broker %d at %s is not ready: %w\nend of its log:\n%s", b.id, b.addr, err, b.tail())
+		case <-b.done:
+			return fmt.Errorf("broker %d at %s ended while starting; end of its log:\n%s", b.id, b.addr, b.tail())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (b *broker) knows(ctx context.Context, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := kafkago.DialContext(ctx, "tcp", b.addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	if err := conn.SetDeadline(deadline); err != nil {
+		return err
+	}
+	brokers, err := conn.Brokers()
+	if err != nil {
+		return err
+	}
+	if len(brokers) < n {
+		return fmt.Errorf("knows %d of %d brokers", len(brokers), n)
+	}
+	_, err = conn.Controller()
+	return err
+}
