@@ -1,0 +1,150 @@
+package capacity
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+)
+
+// Document answers a query. Each pool's cell is priced once, in whole Mflop/s by state; every group and the total are
+// sums of those integers.
+func (s *Snapshot) Document(q Query) (*Document, error) {
+	q, err := q.normal()
+	if err != nil {
+		return nil, fmt.Errorf("capacity query: %w", err)
+	}
+	doc := &Document{
+		Revision: s.Revision, AsOf: s.AsOf.UTC(), Catalogue: s.Catalogue,
+		Precision: string(q.Precision), Kind: q.Kind, By: make([]string, 0, len(q.By)),
+	}
+	for _, d := range q.By {
+		doc.By = append(doc.By, string(d))
+	}
+	total, groups, groupOf := s.sumPools(&q)
+	s.sumHosts(total, groupOf)
+	doc.Total = total.figure(s)
+	doc.Groups = make([]Group, 0, len(groups))
+	for _, a := range groups {
+		g := Group{Figure: a.figure(s)}
+		for _, d := range q.By {
+			dim := &dimensions[d.index()]
+			dim.set(&g, dim.of(a.first))
+		}
+		doc.Groups = append(doc.Groups, g)
+	}
+	return doc, nil
+}
+
+// sumPools prices the pools of the query and sums them, in all and by group. groupOf holds each pool's group; it is nil
+// for a pool that the query leaves out, and the total itself where no groups were asked for.
+func (s *Snapshot) sumPools(q *Query) (total *sum, groups []*sum, groupOf []*sum) {
+	total, groupOf = &sum{}, make([]*sum, len(s.Pools))
+	byKey := map[string]*sum{}
+	for i := range s.Pools {
+		p, c := &s.Pools[i].Pool, &s.Pools[i].Cell
+		if !q.admits(p) {
+			continue
+		}
+		groupOf[i] = total
+		if len(q.By) > 0 {
+			key := q.key(p)
+			g := byKey[key]
+			if g == nil {
+				g = &sum{key: key, first: p}
+				byKey[key], groups = g, append(groups, g)
+			}
+			g.pool(p, c, q.Precision)
+			groupOf[i] = g
+		}
+		total.pool(p, c, q.Precision)
+	}
+	slices.SortFunc(groups, func(a, b *sum) int { return strings.Compare(a.key, b.key) })
+	return total, groups, groupOf
+}
+
+// sumHosts counts each host once in the total and once in every group that one of its pools belongs to.
+func (s *Snapshot) sumHosts(total *sum, groupOf []*sum) {
+	touched := make([]*sum, 0, 8)
+	for i := range s.Shapes {
+		shape := &s.Shapes[i]
+		touched = touched[:0]
+		for _, p := range shape.Pools {
+			if g := groupOf[p]; g != nil && !slices.Contains(touched, g) {
+				touched = append(touched, g)
+			}
+		}
+		if len(touched) > 0 && !slices.Contains(touched, total) {
+			touched = append(touched, total)
+		}
+		for _, g := range touched {
+			g.hosts.Rated += shape.Rated
+			g.hosts.Online += shape.Online
+			g.ages.add(&shape.Ages)
+		}
+	}
+}
+
+// sum is a figure in the making.
+type sum struct {
+	key      string
+	first    *Pool
+	cell     Cell
+	flops    [states]Flops
+	unpriced int64
+	hosts    Hosts
+	ages     Ages
+	// active and known are Σ peak × units × activity and Σ peak × units × 1000, in Mflop/s × units/UnitsPerDevice.
+	active, known big.Int
+}
+
+// pool adds one priced pool.
+func (a *sum) pool(p *Pool, c *Cell, precision Precision) {
+	a.cell.Add(c, 1)
+	peak, priced := p.peak(precision)
+	if !priced {
+		for _, n := range c.Devices {
+			a.unpriced += n
+		}
+		return
+	}
+	for s, f := range c.leaves(peak, p.units()) {
+		a.flops[s] += f
+	}
+	// Cores and parts of a device are brought to one scale, so that the division comes last.
+	scale := big.NewInt(peak)
+	scale.Mul(scale, big.NewInt(UnitsPerDevice/p.units()))
+	var n big.Int
+	a.active.Add(&a.active, n.Mul(scale, big.NewInt(c.ActiveUnits)))
+	n.Mul(scale, big.NewInt(c.KnownUnits))
+	a.known.Add(&a.known, n.Mul(&n, big.NewInt(1000)))
+}
+
+// figure closes the sum.
+func (a *sum) figure(s *Snapshot) Figure {
+	d, f := &a.cell.Devices, &a.flops
+	fig := Figure{
+		Devices: Devices{Busy: d[Busy], Free: d[Free], Drained: d[Drained], Faulty: d[Faulty], Stale: d[Stale], Unpriced: a.unpriced},
+		Eflops:  Eflops{Busy: f[Busy], Free: f[Free], Drained: f[Drained], Faulty: f[Faulty], Stale: f[Stale]},
+
+		PowerW: float64(a.cell.PowerMW) / 1000, PowerDevices: a.cell.PowerDevices,
+		Hosts: a.hosts, Age: a.ages.age(s.StaleAfter),
+	}
+	fig.Devices.Healthy = d[Busy] + d[Free]
+	fig.Devices.Online = fig.Devices.Healthy + d[Drained] + d[Faulty]
+	fig.Devices.Rated = fig.Devices.Online + d[Stale]
+	fig.Eflops.Healthy = f[Busy] + f[Free]
+	fig.Eflops.Online = fig.Eflops.Healthy + f[Drained] + f[Faulty]
+	fig.Eflops.Rated = fig.Eflops.Online + f[Stale]
+	fig.Activity = Activity{SM: a.cell.SM, Utilisation: a.cell.Utilisation}
+	fig.Activity.Unknown = fig.Devices.Healthy - a.cell.SM - a.cell.Utilisation
+	if a.known.Sign() > 0 {
+		u, _ := new(big.Rat).SetFrac(&a.active, &a.known).Float64()
+		fig.Utilisation = &u
+	}
+	if a.hosts.Rated > 0 {
+		c := float64(a.hosts.Online) / float64(a.hosts.Rated)
+		fig.Coverage = &c
+	}
+	return fig
+}

@@ -1,0 +1,130 @@
+package fleet
+
+import (
+	"github.com/exameter/exameter/collector/capacity"
+)
+
+// tally is what the hosts contribute, summed: cells by pool, hosts by shape.
+type tally struct {
+	cells  []capacity.Cell
+	rated  []int64
+	online []int64
+}
+
+// grow makes room for so many pools and shapes.
+func (t *tally) grow(pools, shapes int) {
+	for len(t.cells) < pools {
+		t.cells = append(t.cells, capacity.Cell{})
+	}
+	for len(t.rated) < shapes {
+		t.rated, t.online = append(t.rated, 0), append(t.online, 0)
+	}
+}
+
+// count adds n times what a host contributes: 1 to count it, -1 to take it back.
+func (f *Fleet) count(slot uint32, n int64) { f.countInto(&f.tally, slot, n) }
+
+func (f *Fleet) countInto(t *tally, slot uint32, n int64) {
+	h := f.hosts[slot]
+	if !h.is(hasInventory) {
+		return
+	}
+	sh := f.shape[slot]
+	t.rated[sh] += n
+	online := h.online()
+	if online {
+		t.online[sh] += n
+	}
+	// Most hosts hold one or two pools, so a short list beats a map.
+	type free struct {
+		pool  uint32
+		count int
+	}
+	var buf [8]free
+	frees := buf[:0]
+	for i := range h.devices {
+		d := &h.devices[i]
+		if d.claim&isOwned == 0 {
+			continue
+		}
+		pool := f.pools.lots[d.lot].pool
+		isFree := d.count(&t.cells[pool], online, n)
+		if !online {
+			continue
+		}
+		j := 0
+		for j < len(frees) && frees[j].pool != pool {
+			j++
+		}
+		if j == len(frees) {
+			frees = append(frees, free{pool: pool})
+		}
+		if isFree {
+			frees[j].count++
+		}
+	}
+	for _, fr := range frees {
+		t.cells[fr.pool].FreeHosts[min(fr.count, capacity.MaxFree)] += n
+	}
+}
+
+// count adds n times a device to a cell, and reports whether the device is free.
+func (d *device) count(c *capacity.Cell, online bool, n int64) (free bool) {
+	units, st := int64(d.units), &d.status
+	state := d.state(online)
+	c.Devices[state] += n
+	if state == capacity.Stale {
+		c.Units[state] += n * units
+		return false
+	}
+	if st.seen&isReported != 0 && st.power >= 0 {
+		c.PowerMW += n * int64(st.power)
+		c.PowerDevices += n
+	}
+	if state != capacity.Busy && state != capacity.Free {
+		c.Units[state] += n * units
+		return false
+	}
+	busy := d.busy(state)
+	c.Units[capacity.Busy] += n * busy
+	c.Units[capacity.Free] += n * (units - busy)
+	if st.activity >= 0 {
+		if st.seen&isSM != 0 {
+			c.SM += n
+		} else {
+			c.Utilisation += n
+		}
+		c.ActiveUnits += n * units * int64(st.activity)
+		c.KnownUnits += n * units
+	}
+	return state == capacity.Free
+}
+
+// state is where a device stands. An accelerator that its host's last report does not speak of is missing, which is a
+// fault; processors that it does not speak of are plainly there, and their state is unknown.
+func (d *device) state(online bool) capacity.State {
+	switch {
+	case !online:
+		return capacity.Stale
+	case d.status.seen&isReported != 0:
+		return d.status.state
+	case d.claim&isSet != 0:
+		return capacity.Stale
+	default:
+		return capacity.Faulty
+	}
+}
+
+// busy is how many of a healthy device's units are at work. Processors count by the cores at work whatever their state
+// says, accelerators by their slices while they are busy.
+func (d *device) busy(state capacity.State) int64 {
+	known := d.status.busy >= 0
+	switch {
+	case known && (state == capacity.Busy || d.claim&isSet != 0):
+		return int64(min(d.status.busy, d.units))
+	case state == capacity.Busy:
+		return int64(d.units)
+	default:
+		return 0
+	}
+}

@@ -1,0 +1,162 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/exameter/exameter/collector/capacity"
+)
+
+// Fold makes silent hosts stale and returns the fleet as it stands at now, by the collector's clock.
+//
+// The revision grows with every fold before which something changed: a record was applied, a host fell silent or was
+// retired, prices changed. It never falls behind the clock's milliseconds since 1970, so that it grows across restarts
+// as well. Without a change the figures stay as they are, under the same revision, and only as_of and the ages move on.
+func (f *Fleet) Fold(now time.Time) *capacity.Snapshot {
+	ms, stale := now.UnixMilli(), f.opts.StaleAfter.Milliseconds()
+	ages := make([]*capacity.Ages, len(f.shapes.list))
+	for slot, at := range f.seenAt {
+		if at == 0 {
+			continue
+		}
+		age := max(ms-at, 0)
+		if age > stale {
+			f.silence(uint32(slot), age, stale)
+			continue
+		}
+		if sh := f.shape[slot]; sh != 0 {
+			if ages[sh] == nil {
+				ages[sh] = new(capacity.Ages)
+			}
+			ages[sh].Observe(age, stale)
+		}
+	}
+	if f.dirty {
+		f.revision, f.dirty = max(f.revision+1, ms), false
+	}
+	return f.snapshot(&f.tally, ages, now)
+}
+
+// silence makes a host stale. A host that has no inventory is forgotten once it has been silent for three times as long:
+// a rebuild from the log would not read its reports either.
+func (f *Fleet) silence(slot uint32, age, stale int64) {
+	h := f.hosts[slot]
+	if !h.is(hasInventory) {
+		if age > 3*stale {
+			f.remove(slot)
+		}
+		return
+	}
+	f.count(slot, -1)
+	h.set(isStale, true)
+	f.count(slot, 1)
+	f.seenAt[slot] = 0
+	f.dirty = true
+}
+
+// snapshot copies a tally.
+func (f *Fleet) snapshot(t *tally, ages []*capacity.Ages, now time.Time) *capacity.Snapshot {
+	s := &capacity.Snapshot{
+		Revision: f.revision, AsOf: now, Catalogue: f.opts.Pricing.Catalogue, StaleAfter: f.opts.StaleAfter,
+		Pools: make([]capacity.PoolCell, 0, len(f.pools.list)), Shapes: make([]capacity.Shape, 0, len(f.shapes.list)),
+	}
+	place := make([]int, len(f.pools.list))
+	for id := range f.pools.list {
+		c := &t.cells[id]
+		if *c == (capacity.Cell{}) {
+			continue
+		}
+		place[id] = len(s.Pools)
+		s.Pools = append(s.Pools, capacity.PoolCell{Pool: f.pools.list[id].pool, Cell: *c})
+	}
+	for id := range f.shapes.list {
+		if id == 0 || t.rated[id] == 0 {
+			continue
+		}
+		sh := capacity.Shape{Pools: make([]int, len(f.shapes.list[id].pools)), Rated: t.rated[id], Online: t.online[id]}
+		for i, p := range f.shapes.list[id].pools {
+			sh.Pools[i] = place[p]
+		}
+		if a := ages[id]; a != nil {
+			sh.Ages = *a
+		}
+		s.Shapes = append(s.Shapes, sh)
+	}
+	s.Sort()
+	return s
+}
+
+// recount sums all hosts from nothing.
+func (f *Fleet) recount() tally {
+	var t tally
+	t.grow(len(f.tally.cells), len(f.tally.rated))
+	for slot, h := range f.hosts {
+		if h != nil {
+			f.countInto(&t, uint32(slot), 1)
+		}
+	}
+	return t
+}
+
+// ErrMismatch says that the incremental cells are not what a recount gives. It cannot happen; if it does, the figures
+// were wrong and are right again.
+var ErrMismatch = errors.New("incremental cells differ from a recount")
+
+// Check recounts the fleet and compares. On a difference it takes the recount over and returns an error wrapping
+// ErrMismatch that says where it was.
+func (f *Fleet) Check() error {
+	t := f.recount()
+	var errs []error
+	for id := range t.cells {
+		if t.cells[id] != f.tally.cells[id] {
+			errs = append(errs, fmt.Errorf("pool %+v: have %+v, recount %+v", f.poolName(id), f.tally.cells[id], t.cells[id]))
+		}
+	}
+	if !slices.Equal(t.rated, f.tally.rated) || !slices.Equal(t.online, f.tally.online) {
+		errs = append(errs, errors.New("hosts by shape"))
+	}
+	errs = append(errs, f.checkClaims()...)
+	if len(errs) == 0 {
+		return nil
+	}
+	f.tally, f.dirty = t, true
+	return fmt.Errorf("%w: %w", ErrMismatch, errors.Join(errs[:min(len(errs), 5)]...))
+}
+
+func (f *Fleet) poolName(id int) capacity.Pool {
+	if id < len(f.pools.list) {
+		return f.pools.list[id].pool
+	}
+	return capacity.Pool{}
+}
+
+// checkClaims finds devices that count twice or nowhere.
+func (f *Fleet) checkClaims() (errs []error) {
+	owned := map[*claims]int{}
+	for slot, h := range f.hosts {
+		if h == nil {
+			continue
+		}
+		for i := range h.devices {
+			d := &h.devices[i]
+			c := f.of(d)
+			if c == nil {
+				continue
+			}
+			owner, known := c.owner[d.id]
+			if own := d.claim&isOwned != 0; !known || own != (owner == uint32(slot)) {
+				errs = append(errs, fmt.Errorf("device %q of host %q: claim is not the owner's", d.id, h.id))
+			} else if own {
+				owned[c]++
+			}
+		}
+	}
+	for _, c := range []*claims{&f.devices, &f.sets} {
+		if owned[c] != len(c.owner) {
+			errs = append(errs, fmt.Errorf("%d devices are owned, %d have an owner", owned[c], len(c.owner)))
+		}
+	}
+	return errs
+}

@@ -1,0 +1,239 @@
+package fleet
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/telemetry"
+)
+
+// pools numbers the makes of devices (lots) and the pools they belong to. What no device refers to any more is freed, so
+// that records cannot make them grow without end.
+type pools struct {
+	lots     []lot
+	lotOf    map[Source]uint32
+	freeLots []uint32
+	list     []pool
+	poolOf   map[capacity.Pool]uint32
+	freeList []uint32
+}
+
+// lot is one make of device in one place, as records name it.
+type lot struct {
+	source Source
+	pool   uint32
+	refs   int64 // devices
+}
+
+// pool is one pool of the snapshots.
+type pool struct {
+	pool capacity.Pool
+	refs int64 // lots
+}
+
+func (p *pools) init() {
+	p.lotOf, p.poolOf = map[Source]uint32{}, map[capacity.Pool]uint32{}
+}
+
+// take returns the lot of a source, one device more.
+func (p *pools) take(s Source, resolve func(Source) capacity.Pool) uint32 {
+	id, ok := p.lotOf[s]
+	if !ok {
+		s = clone(s)
+		l := lot{source: s, pool: p.enter(resolve(s))}
+		if n := len(p.freeLots); n > 0 {
+			id = p.freeLots[n-1]
+			p.freeLots = p.freeLots[:n-1]
+			p.lots[id] = l
+		} else {
+			id = uint32(len(p.lots))
+			p.lots = append(p.lots, l)
+		}
+		p.lotOf[s] = id
+	}
+	p.lots[id].refs++
+	return id
+}
+
+// drop gives one device's lot back.
+func (p *pools) drop(id uint32) {
+	l := &p.lots[id]
+	if l.refs--; l.refs == 0 {
+		delete(p.lotOf, l.source)
+		p.leave(l.pool)
+		*l = lot{}
+		p.freeLots = append(p.freeLots, id)
+	}
+}
+
+func (p *pools) enter(c capacity.Pool) uint32 {
+	id, ok := p.poolOf[c]
+	if !ok {
+		if n := len(p.freeList); n > 0 {
+			id = p.freeList[n-1]
+			p.freeList = p.freeList[:n-1]
+			p.list[id] = pool{pool: c}
+		} else {
+			id = uint32(len(p.list))
+			p.list = append(p.list, pool{pool: c})
+		}
+		p.poolOf[c] = id
+	}
+	p.list[id].refs++
+	return id
+}
+
+func (p *pools) leave(id uint32) {
+	l := &p.list[id]
+	if l.refs--; l.refs == 0 {
+		delete(p.poolOf, l.pool)
+		*l = pool{}
+		p.freeList = append(p.freeList, id)
+	}
+}
+
+// reprice looks every lot's pool up anew. Pools are numbered anew.
+func (p *pools) reprice(resolve func(Source) capacity.Pool) {
+	p.list, p.freeList, p.poolOf = nil, nil, map[capacity.Pool]uint32{}
+	for i := range p.lots {
+		if l := &p.lots[i]; l.refs > 0 {
+			l.pool = p.enter(resolve(l.source))
+		}
+	}
+}
+
+// clone copies the strings of a source, which may lie in a record's buffer.
+func clone(s Source) Source {
+	for _, p := range []*string{&s.Centre, &s.Cluster, &s.Vendor, &s.Name, &s.CPU.Vendor, &s.CPU.Name, &s.CPU.Part, &s.CPU.Flags} {
+		*p = strings.Clone(*p)
+	}
+	return s
+}
+
+// shapes numbers the sets of pools that hosts hold devices of. Number 0 is the empty set.
+type shapes struct {
+	list []shape
+	of   map[string]uint32
+	free []uint32
+}
+
+// shape is one set of pools.
+type shape struct {
+	key   string
+	pools []uint32
+	refs  int64 // hosts
+}
+
+func (s *shapes) init() { s.list, s.of = make([]shape, 1), map[string]uint32{} }
+
+// take returns the shape of a set of pools, ascending, one host more.
+func (s *shapes) take(set []uint32) uint32 {
+	if len(set) == 0 {
+		return 0
+	}
+	var buf [64]byte
+	key := buf[:0]
+	for _, p := range set {
+		key = binary.BigEndian.AppendUint32(key, p)
+	}
+	id, ok := s.of[string(key)]
+	if !ok {
+		sh := shape{key: string(key), pools: slices.Clone(set)}
+		if n := len(s.free); n > 0 {
+			id = s.free[n-1]
+			s.free = s.free[:n-1]
+			s.list[id] = sh
+		} else {
+			id = uint32(len(s.list))
+			s.list = append(s.list, sh)
+		}
+		s.of[sh.key] = id
+	}
+	s.list[id].refs++
+	return id
+}
+
+// drop gives one host's shape back.
+func (s *shapes) drop(id uint32) {
+	if id == 0 {
+		return
+	}
+	sh := &s.list[id]
+	if sh.refs--; sh.refs == 0 {
+		delete(s.of, sh.key)
+		*sh = shape{}
+		s.free = append(s.free, id)
+	}
+}
+
+// reshape finds a host's shape anew. The host must not be counted at the time.
+func (f *Fleet) reshape(slot uint32) {
+	h := f.hosts[slot]
+	var buf [16]uint32
+	set := buf[:0]
+	for i := range h.devices {
+		if d := &h.devices[i]; d.claim&isOwned != 0 {
+			if p := f.pools.lots[d.lot].pool; !slices.Contains(set, p) {
+				set = append(set, p)
+			}
+		}
+	}
+	slices.Sort(set)
+	next := f.shapes.take(set)
+	f.shapes.drop(f.shape[slot])
+	f.shape[slot] = next
+	f.tally.grow(len(f.pools.list), len(f.shapes.list))
+}
+
+// listed turns an inventory into devices without claims: accelerators in the order given, then the processor set. An id
+// that is empty or repeated is left out, for the decoder refuses both.
+func (f *Fleet) listed(centre string, inv *telemetry.Inventory, h *host) []device {
+	devices := make([]device, 0, len(inv.Devices)+1)
+	seen := make(map[string]bool, len(inv.Devices))
+	for i := range inv.Devices {
+		info := &inv.Devices[i]
+		if info.ID == "" || seen[info.ID] {
+			continue
+		}
+		seen[info.ID] = true
+		d := device{id: strings.Clone(info.ID), units: capacity.UnitsPerDevice}
+		if info.ID == info.PCI || isPCI(info.ID) {
+			d.claim = isLocal
+		}
+		d.lot = f.pools.take(Source{
+			Centre: centre, Cluster: inv.Cluster, Kind: telemetry.Accelerator, Vendor: info.Vendor, Name: info.Name,
+		}, f.opts.Pricing.Pool)
+		devices = append(devices, d)
+	}
+	if cpu, ok := inv.CPU.Get(); ok {
+		d := device{id: h.id, claim: isSet}
+		if n, ok := cpu.Cores.Get(); ok && n > 0 {
+			d.units = int32(min(n, MaxCores))
+		}
+		d.lot = f.pools.take(Source{Centre: centre, Cluster: inv.Cluster, Kind: telemetry.CPU, CPU: cpu}, f.opts.Pricing.Pool)
+		devices = append(devices, d)
+	}
+	return devices
+}
+
+// MaxCores bounds the cores that one host is believed to have.
+const MaxCores = 1 << 16
+
+// isPCI reports whether an id is a bare PCI address (0000:3b:00.0), which tells devices apart on one host only.
+func isPCI(id string) bool {
+	colons, dots := 0, 0
+	for i := range len(id) {
+		switch c := id[i]; {
+		case c == ':':
+			colons++
+		case c == '.':
+			dots++
+		case c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F':
+		default:
+			return false
+		}
+	}
+	return dots == 1 && (colons == 1 || colons == 2)
+}
