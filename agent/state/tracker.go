@@ -1,0 +1,397 @@
+package state
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/exameter/exameter/agent/poll"
+	"github.com/exameter/exameter/telemetry"
+)
+
+// Tracker carries the rules from tick to tick: it remembers which devices exist, what still counts against them, and
+// which orders stand.
+type Tracker struct {
+	Rules Rules
+	Log   *slog.Logger
+
+	boot    string
+	started time.Time
+	orders  Orders
+	devices map[string]*tracked
+	sources map[string]*seen
+	said    map[string]bool // complaints about readings, each logged once
+	dirty   bool            // what is to be remembered has changed
+}
+
+// tracked is one device.
+type tracked struct {
+	Device
+	samples  []Sample // of this tick
+	reading  poll.DeviceReading
+	presence Presence
+	detail   string
+	active   time.Time
+	useKnown time.Time
+	own      Verdict // drain left aside
+	last     outcome
+}
+
+// outcome is what of a device is worth a report at once when it changes.
+type outcome struct {
+	Verdict
+	slices, busy telemetry.Opt[int64]
+}
+
+// seen is what is known of one source.
+type seen struct {
+	answered time.Time // its last answer about devices; zero: none yet
+	ready    bool      // it has answered, and with all that it needs two readings for
+}
+
+// Sample is one reading of a device with its time.
+type Sample struct {
+	Time time.Time
+	*poll.DeviceReading
+}
+
+// View is what a tick came to.
+type View struct {
+	Time    time.Time
+	Devices []DeviceView // in the order of Index, then ID
+	Host    *Drain       // the order on the host, or nil
+	// Settled says that every source has answered at least once, or has had time enough: before that, what is not
+	// seen may still come.
+	Settled bool
+	// Changed says that a device came or went, changed state, or changed the slices that are free: worth a report at
+	// once. Renewed says that what exists has changed: worth an inventory.
+	Changed, Renewed bool
+}
+
+// DeviceView is one device at a tick.
+type DeviceView struct {
+	Info    telemetry.DeviceInfo
+	Verdict Verdict
+	Slices  telemetry.Opt[int64] // of a partitioned card
+	Busy    telemetry.Opt[int64] // slices at work
+	Samples []Sample             // since the tick before, oldest first; none when it was not read
+}
+
+// NewTracker makes a Tracker from what was remembered. Faults of an earlier boot are over.
+func NewTracker(r Rules, remembered []Device, orders Orders, boot string, now time.Time, log *slog.Logger) *Tracker {
+	t := &Tracker{
+		Rules: r, Log: log, boot: boot, started: now, orders: orders,
+		devices: map[string]*tracked{}, sources: map[string]*seen{}, said: map[string]bool{},
+	}
+	for _, d := range remembered {
+		if !usable(d.Info.ID) || len(t.devices) == telemetry.MaxDevices {
+			continue
+		}
+		before := len(d.Faults)
+		d.Faults = slices.DeleteFunc(slices.Clone(d.Faults), func(f Fault) bool { return f.Boot != boot && f.Boot != "" && boot != "" })
+		t.dirty = t.dirty || len(d.Faults) != before
+		t.devices[d.Info.ID] = &tracked{Device: d, presence: NoAnswer, detail: "not read since the agent started"}
+	}
+	return t
+}
+
+// SetOrders replaces the orders that stand.
+func (t *Tracker) SetOrders(o Orders) { t.orders = o }
+
+// Remember returns what is to be kept across a restart, and whether it has changed since the last call.
+func (t *Tracker) Remember() ([]Device, bool) {
+	if !t.dirty {
+		return nil, false
+	}
+	t.dirty = false
+	out := make([]Device, 0, len(t.devices))
+	for _, d := range t.sorted() {
+		out = append(out, d.Device)
+	}
+	return out, true
+}
+
+// Apply takes one tick.
+func (t *Tracker) Apply(tick poll.Tick) View {
+	renewed := t.forget()
+	for _, d := range t.devices {
+		d.samples, d.presence, d.detail = nil, Gone, "source "+d.Source+" is not in use"
+	}
+	for _, r := range tick.Results {
+		if t.source(tick.Time, r) {
+			renewed = true
+		}
+	}
+	return t.decide(tick.Time, renewed)
+}
+
+// Revise decides anew without a tick: after orders or rules have changed.
+func (t *Tracker) Revise(now time.Time) View {
+	renewed := t.forget()
+	for _, d := range t.devices {
+		d.samples = nil
+	}
+	return t.decide(now, renewed)
+}
+
+// forget drops devices that an operator declared to be gone, unless they were seen since.
+func (t *Tracker) forget() (renewed bool) {
+	for id, at := range t.orders.Forgotten {
+		if d := t.devices[id]; d != nil && d.Missing && at.After(d.Seen) {
+			delete(t.devices, id)
+			t.Log.Info("device forgotten on the operator's word", "device", id)
+			t.dirty, renewed = true, true
+		}
+	}
+	return renewed
+}
+
+// source takes what one source said in a tick.
+func (t *Tracker) source(now time.Time, r poll.Result) (renewed bool) {
+	s := t.sources[r.Source]
+	if s == nil {
+		s = &seen{}
+		t.sources[r.Source] = s
+	}
+	present, listed := map[string]bool{}, false
+	for _, a := range r.Answers {
+		s.ready = s.ready || a.Reading.CPU == nil || a.Reading.CPU.Utilization.OK
+		if a.Reading.Devices == nil {
+			continue
+		}
+		clear(present)
+		listed = true
+		s.answered = now
+		for i := range a.Reading.Devices.Devices {
+			d := &a.Reading.Devices.Devices[i]
+			if present[d.Info.ID] || !t.owns(r.Source, d) {
+				t.once("duplicate "+d.Info.ID, "a device was named twice or without a usable id and is left out once", "source", r.Source, "device", d.Info.ID)
+				continue
+			}
+			present[d.Info.ID] = true
+			renewed = t.read(r.Source, a.Time, d) || renewed
+		}
+	}
+	if r.Health.Absent && !listed {
+		s.answered, listed = now, true
+	}
+	for id, d := range t.devices {
+		if d.Source == r.Source && !present[id] {
+			d.presence, d.detail = absence(r, listed)
+		}
+	}
+	return renewed
+}
+
+// absence says why a device of a source was not seen in a tick.
+func absence(r poll.Result, listed bool) (Presence, string) {
+	switch {
+	case r.Health.Absent:
+		return Gone, r.Health.Error
+	case listed:
+		return Gone, "source " + r.Source + " no longer lists it"
+	case released(r):
+		return Released, r.Health.Error
+	case r.Health.Error != "":
+		return NoAnswer, "source " + r.Source + ": " + r.Health.Error
+	}
+	return NoAnswer, "source " + r.Source + " has not answered yet"
+}
+
+// owns says whether a device is to be taken from this source: its id is usable, there is room, and no other source
+// has read it in this tick.
+func (t *Tracker) owns(source string, r *poll.DeviceReading) bool {
+	d := t.devices[r.Info.ID]
+	if d == nil {
+		return usable(r.Info.ID) && len(t.devices) < telemetry.MaxDevices
+	}
+	return d.Source == source || d.presence != Present
+}
+
+// read takes one reading of one device.
+func (t *Tracker) read(source string, at time.Time, r *poll.DeviceReading) (renewed bool) {
+	d := t.devices[r.Info.ID]
+	if d == nil {
+		d = &tracked{Device: Device{Seen: at, Acked: at}} // what was acknowledged before it came is none of its faults
+		t.devices[r.Info.ID] = d
+	}
+	info := r.Info
+	if r.Fault != "" {
+		info = complete(info, d.Info) // a broken device cannot tell all of what it is
+	}
+	if d.Missing {
+		d.Seen = at
+	}
+	if d.Info != info || d.Source != source || d.Missing {
+		d.Info, d.Source, d.Missing = info, source, false
+		t.dirty, renewed = true, true
+	}
+	d.presence, d.reading = Present, *r
+	d.samples = append(d.samples, Sample{Time: at, DeviceReading: r})
+	if t.Rules.active(r) {
+		d.active = at
+	}
+	if useKnown(r) {
+		d.useKnown = at
+	}
+	t.faults(d, at, r)
+	return renewed
+}
+
+// faults keeps the account of what counts against a device after its cause has passed.
+func (t *Tracker) faults(d *tracked, at time.Time, r *poll.DeviceReading) {
+	before := len(d.Faults)
+	d.Faults = slices.DeleteFunc(d.Faults, func(f Fault) bool { return f.Boot == t.boot && r.Generation > f.Generation })
+	t.dirty = t.dirty || len(d.Faults) != before
+	for _, x := range r.XIDs {
+		meaning, isFatal := fatal(x)
+		if !isFatal {
+			continue
+		}
+		t.Log.Error("fatal XID", "device", d.Info.ID, "xid", x, "meaning", meaning)
+		// One entry a number: a card that repeats itself must not fill the memory.
+		d.Faults = slices.DeleteFunc(d.Faults, func(f Fault) bool { return f.XID == x })
+		d.Faults = append(d.Faults, Fault{XID: x, At: at, Boot: t.boot, Generation: r.Generation})
+		t.dirty = true
+	}
+	if n, ok := r.ECCUncorrected.Get(); ok && n < d.ECCBase {
+		d.ECCBase, t.dirty = 0, true // the counter began anew, and so does what was acknowledged
+	}
+}
+
+// acknowledge ends faults that an operator declared over. What the counter of uncorrected errors shows by then is
+// settled with the first reading after it.
+func (t *Tracker) acknowledge(d *tracked) {
+	at := t.orders.acknowledged(d.Info.ID)
+	if !at.After(d.Acked) {
+		return
+	}
+	before := len(d.Faults)
+	d.Faults = slices.DeleteFunc(d.Faults, func(f Fault) bool { return !f.At.After(at) })
+	t.dirty = t.dirty || len(d.Faults) != before
+	if d.presence == Present {
+		d.Acked, d.ECCBase, t.dirty = at, d.reading.ECCUncorrected.Value, true
+	}
+}
+
+// decide applies the rules to every device.
+func (t *Tracker) decide(now time.Time, renewed bool) View {
+	v := View{Time: now, Host: t.orders.Host, Renewed: renewed, Changed: renewed, Settled: t.settled(now)}
+	for _, d := range t.sorted() {
+		t.acknowledge(d)
+		f := t.facts(now, d)
+		s := outcome{Verdict: Decide(t.Rules, f)}
+		d.own = Condition(t.Rules, f)
+		s.slices, s.busy = d.share(s.State)
+		v.Changed = v.Changed || !same(s, d.last)
+		d.last = s
+		if gone := d.presence == Gone; gone != d.Missing {
+			d.Missing, t.dirty = gone, true
+		}
+		v.Devices = append(v.Devices, DeviceView{Info: d.Info, Verdict: s.Verdict, Slices: s.slices, Busy: s.busy, Samples: d.samples})
+	}
+	return v
+}
+
+func (t *Tracker) facts(now time.Time, d *tracked) Facts {
+	f := Facts{
+		Now: now, Presence: d.presence, Detail: d.detail, Reading: d.reading, ECCBase: d.ECCBase,
+		Drain: t.orders.Of(d.Info.ID), Active: d.active, UseKnown: d.useKnown, Last: d.own,
+	}
+	if s := t.sources[d.Source]; s != nil {
+		f.Answered = s.answered
+	}
+	for _, x := range d.Faults {
+		f.XIDs = append(f.XIDs, x.XID)
+	}
+	return f
+}
+
+// share returns the slices of a partitioned card. How many are at work stands for as long as the verdict it led to.
+func (d *tracked) share(s telemetry.State) (all, busy telemetry.Opt[int64]) {
+	if d.presence != Present && s == telemetry.Faulty {
+		return d.reading.Slices, busy
+	}
+	return d.reading.Slices, d.reading.SlicesBusy
+}
+
+// same says whether two verdicts are alike for whoever hands devices out: why a device is busy may change unheard.
+func same(a, b outcome) bool {
+	if a.State == telemetry.Busy && b.State == telemetry.Busy {
+		a.Reason, b.Reason = "", ""
+	}
+	return a == b
+}
+
+// settled says whether every source has had its say, or enough time for it.
+func (t *Tracker) settled(now time.Time) bool {
+	if now.Sub(t.started) > t.Rules.Silence {
+		return true
+	}
+	for _, s := range t.sources {
+		if !s.ready {
+			return false
+		}
+	}
+	return len(t.sources) > 0
+}
+
+// sorted lists the devices in the order of Index, then ID; those without an index come last.
+func (t *Tracker) sorted() []*tracked {
+	out := slices.Collect(maps.Values(t.devices))
+	slices.SortFunc(out, func(a, b *tracked) int {
+		x, y := a.Info.Index, b.Info.Index
+		if x.OK != y.OK {
+			if x.OK {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(x.Value, y.Value), cmp.Compare(a.Info.ID, b.Info.ID))
+	})
+	return out
+}
+
+// once logs a complaint the first time only.
+func (t *Tracker) once(key, text string, args ...any) {
+	if len(t.said) < 1000 && !t.said[key] {
+		t.said[key] = true
+		t.Log.Warn(text, args...)
+	}
+}
+
+// usable says whether an id can stand on the wire.
+func usable(id string) bool { return id != "" && len(id) <= telemetry.MaxName }
+
+func released(r poll.Result) bool {
+	return slices.ContainsFunc(r.Answers, func(a poll.Answer) bool { return errors.Is(a.Err, poll.ErrReleased) })
+}
+
+// complete fills what a reading left out of an identity with what was known of it.
+func complete(info, before telemetry.DeviceInfo) telemetry.DeviceInfo {
+	fill := func(s *string, old string) {
+		if *s == "" {
+			*s = old
+		}
+	}
+	fill(&info.Vendor, before.Vendor)
+	fill(&info.Name, before.Name)
+	fill(&info.Serial, before.Serial)
+	fill(&info.PCI, before.PCI)
+	fill(&info.Driver, before.Driver)
+	fill(&info.Firmware, before.Firmware)
+	fill(&info.Source, before.Source)
+	if !info.Index.OK {
+		info.Index = before.Index
+	}
+	if !info.Memory.OK {
+		info.Memory = before.Memory
+	}
+	if !info.Slices.OK {
+		info.Slices = before.Slices
+	}
+	return info
+}
