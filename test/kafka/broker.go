@@ -5,14 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/exameter/exameter/test/process"
 )
 
 // broker is one Kafka process, or the place where one will run.
@@ -24,8 +24,7 @@ type broker struct {
 	classpath  string
 	heap       string
 
-	cmd  *exec.Cmd
-	done chan struct{} // closed when the process has ended; nil before the first start
+	process *process.Process // nil before the first start
 }
 
 func (b *broker) properties() string { return filepath.Join(b.dir, "server.properties") }
@@ -70,21 +69,19 @@ func settings(b *broker, all []*broker, extra map[string]string) string {
 	return s.String()
 }
 
-// java builds a command of Kafka. The flags make for a quick start rather than for throughput.
-func (b *broker) java(ctx context.Context, class string, args ...string) *exec.Cmd {
+// java are the arguments that run a class of Kafka. The flags make for a quick start rather than for throughput.
+func (b *broker) java(class string, args ...string) []string {
 	flags := []string{
 		"-Xmx" + b.heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError",
 		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.log.kafka.server=info",
 		"-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
 		"-cp", b.classpath, class,
 	}
-	cmd := exec.CommandContext(ctx, "java", append(flags, args...)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	return cmd
+	return append(flags, args...)
 }
 
 func (b *broker) format(ctx context.Context, cluster string) error {
-	out, err := b.java(ctx, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", b.properties()).CombinedOutput()
+	out, err := process.Command(ctx, "java", b.java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", b.properties())...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("format the storage of broker %d: %w\n%s", b.id, err, out)
 	}
@@ -96,69 +93,31 @@ func (b *broker) start() error {
 	if b.running() {
 		return fmt.Errorf("broker %d runs already", b.id)
 	}
-	log, err := os.OpenFile(b.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	p, err := process.Start(b.logFile(), nil, "java", b.java("kafka.Kafka", b.properties())...)
 	if err != nil {
-		return err
+		return fmt.Errorf("broker %d: %w", b.id, err)
 	}
-	defer log.Close()
-	// The process outlives the context of whoever starts it: Close ends it.
-	cmd := b.java(context.Background(), "kafka.Kafka", b.properties())
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start broker %d: %w", b.id, err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = cmd.Wait() // How it ended stands in its log.
-	}()
-	b.cmd, b.done = cmd, done
+	b.process = p
 	return nil
 }
 
-func (b *broker) running() bool {
-	if b.done == nil {
-		return false
-	}
-	select {
-	case <-b.done:
-		return false
-	default:
-		return true
-	}
-}
+func (b *broker) running() bool { return b.process != nil && b.process.Running() }
 
 func (b *broker) stop() error {
 	if !b.running() {
 		return fmt.Errorf("broker %d is not running", b.id)
 	}
-	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
+	// Java ends with 143 when it was told to end.
+	var exit *exec.ExitError
+	if err := b.process.Stop(time.Minute); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 143) {
+		return fmt.Errorf("stop broker %d: %w", b.id, err)
 	}
-	select {
-	case <-b.done:
-		return nil
-	case <-time.After(time.Minute):
-		return errors.Join(fmt.Errorf("broker %d did not stop within a minute", b.id), b.kill())
-	}
+	return nil
 }
 
 func (b *broker) kill() error {
 	if !b.running() {
 		return nil
 	}
-	if err := syscall.Kill(-b.cmd.Process.Pid, syscall.SIGKILL); err != nil {
-		return fmt.Errorf("kill broker %d: %w", b.id, err)
-	}
-	<-b.done
-	return nil
-}
-
-// tail returns the last 4 KiB of the broker's log.
-func (b *broker) tail() string {
-	text, err := os.ReadFile(b.logFile())
-	if err != nil {
-		return err.Error()
-	}
-	return string(text[max(0, len(text)-4096):])
+	return b.process.Kill()
 }

@@ -54,7 +54,7 @@ func Run(tb testing.TB, o Options) *Cluster {
 		c.Close()
 		if tb.Failed() {
 			for _, b := range c.brokers {
-				tb.Logf("end of the log of broker %d:\n%s", b.id, b.tail())
+				tb.Logf("end of the log of broker %d:\n%s", b.id, b.process.Log())
 			}
 		}
 	})
@@ -132,7 +132,7 @@ func (c *Cluster) Restart(ctx context.Context, i int) error {
 }
 
 // Log returns the end of what broker i logged.
-func (c *Cluster) Log(i int) string { return c.brokers[i].tail() }
+func (c *Cluster) Log(i int) string { return c.brokers[i].process.Log() }
 
 // Close ends all brokers at once; their data is the caller's to remove.
 func (c *Cluster) Close() {
@@ -229,9 +229,9 @@ func (b *broker) serving(ctx context.Context, n int) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("broker %d at %s is not ready: %w\nend of its log:\n%s", b.id, b.addr, err, b.tail())
-		case <-b.done:
-			return fmt.Errorf("broker %d at %s ended while starting; end of its log:\n%s", b.id, b.addr, b.tail())
+			return fmt.Errorf("broker %d at %s is not ready: %w\nend of its log:\n%s", b.id, b.addr, err, b.process.Log())
+		case <-b.process.Done():
+			return fmt.Errorf("broker %d at %s ended while starting; end of its log:\n%s", b.id, b.addr, b.process.Log())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
