@@ -1,0 +1,24 @@
+package localbroker
+
+import (
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/exameter/exameter/internal/broker"
+)
+
+// Bounded returns topics that keep their records for at most d, compacted ones excepted, in pieces small enough to be
+// dropped one by one: a broker in memory gives back a piece only as a whole.
+func Bounded(topics []broker.Topic, d time.Duration) []broker.Topic {
+	out := make([]broker.Topic, 0, len(topics))
+	for _, t := range topics {
+		t.Settings = maps.Clone(t.Settings)
+		if t.Settings["cleanup.policy"] != "compact" {
+			t.Settings["retention.ms"] = strconv.FormatInt(d.Milliseconds(), 10)
+		}
+		t.Settings["segment.bytes"] = strconv.Itoa(1 << 20)
+		out = append(out, t)
+	}
+	return out
+}
