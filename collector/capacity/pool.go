@@ -1,10 +1,11 @@
 package capacity
 
 import (
+	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
+	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/telemetry"
 )
 
@@ -22,67 +23,34 @@ const (
 func (c Class) Basis() Precision {
 	switch c {
 	case Super:
-		return FP64
+		return catalog.FP64
 	case General:
-		return FP32
+		return catalog.FP32
 	default:
-		return FP16
+		return catalog.FP16
 	}
 }
 
-// Precision names a number format that a peak is given for.
-type Precision string
+// Precision names a number format, as the catalogue does, or ByClass.
+type Precision = catalog.Precision
 
-// The precisions a question may name. ByClass counts each device by its class's precision.
-const (
-	ByClass Precision = "class"
-	FP64    Precision = "fp64"
-	FP32    Precision = "fp32"
-	TF32    Precision = "tf32"
-	FP16    Precision = "fp16"
-	BF16    Precision = "bf16"
-	FP8     Precision = "fp8"
-	INT8    Precision = "int8"
-)
-
-// Precisions lists the precisions that a peak may be known for, widest first.
-var Precisions = [...]Precision{FP64, FP32, TF32, FP16, BF16, FP8, INT8}
+// ByClass counts each device by its class's precision.
+const ByClass Precision = "class"
 
 // ParsePrecision reads the name of a precision, or "class".
 func ParsePrecision(s string) (Precision, error) {
-	if p := Precision(s); p == ByClass || slices.Contains(Precisions[:], p) {
-		return p, nil
-	}
 	names := []string{string(ByClass)}
-	for _, p := range Precisions {
+	for _, p := range catalog.Precisions() {
+		if string(p) == s {
+			return p, nil
+		}
 		names = append(names, string(p))
+	}
+	if s == string(ByClass) {
+		return ByClass, nil
 	}
 	return "", fmt.Errorf("%q is not a precision: want one of %s", s, strings.Join(names, ", "))
 }
-
-// Peaks holds what one device (an accelerator) or one core (of a processor) can do at most, in Mflop/s by precision.
-// Zero is unknown: no device is rated at nothing. Peaks can be compared, which makes them part of a pool's identity.
-type Peaks [len(Precisions)]int64
-
-// Get returns the peak at p in Mflop/s, and whether it is known.
-func (k *Peaks) Get(p Precision) (int64, bool) {
-	i := slices.Index(Precisions[:], p)
-	if i < 0 || k[i] <= 0 {
-		return 0, false
-	}
-	return k[i], true
-}
-
-// Set states the peak at p in Mflop/s. A value of zero or less, or above MaxPeak, leaves it unknown.
-func (k *Peaks) Set(p Precision, mflops int64) {
-	if i := slices.Index(Precisions[:], p); i >= 0 && mflops > 0 && mflops <= MaxPeak {
-		k[i] = mflops
-	}
-}
-
-// MaxPeak bounds the peak of one device, in Mflop/s: 100 Pflop/s. It keeps every product within 128 bits and every sum of
-// ten million devices within 64.
-const MaxPeak = int64(Eflop / 10)
 
 // UnitsPerDevice is how finely an accelerator is counted: in parts of 1/10080, which every number of slices from 1 to
 // 10, and 12, 14, 15, 16, 18, 20, 21, 24, 28, 30 and 32 divides. Processors are counted in cores.
@@ -97,8 +65,8 @@ type Pool struct {
 	Vendor  string
 	Model   string // the catalogue's id; what the vendor's tool prints where the catalogue does not know it
 	Class   Class
-	Basis   Precision // the precision that "class" counts this pool by
-	Peaks   Peaks     // a device's, or a core's; all unknown where the catalogue does not know the model
+	Basis   Precision     // the precision that "class" counts this pool by
+	Peaks   catalog.Peaks // a device's, or a core's; all unknown where the catalogue does not know the model
 }
 
 // units is how many units of the pool's cells make one of what Peaks is given for.
@@ -127,5 +95,23 @@ func (p *Pool) compare(q *Pool) int {
 	if c := strings.Compare(string(p.Basis), string(q.Basis)); c != 0 {
 		return c
 	}
-	return slices.Compare(p.Peaks[:], q.Peaks[:])
+	for _, precision := range catalog.Precisions() {
+		a, aKnown := p.Peaks.Get(precision)
+		b, bKnown := q.Peaks.Get(precision)
+		if c := cmp.Compare(a, b); c != 0 || aKnown != bKnown {
+			return cmp.Or(c, compareBool(aKnown, bKnown))
+		}
+	}
+	return 0
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
 }

@@ -8,7 +8,6 @@
 package fleet
 
 import (
-	"strings"
 	"time"
 
 	"github.com/exameter/exameter/collector/capacity"
@@ -20,9 +19,10 @@ type Source struct {
 	Centre  string
 	Cluster string
 	Kind    telemetry.Kind
-	Vendor  string            // of an accelerator
-	Name    string            // of an accelerator, as the vendor's tool prints it
-	CPU     telemetry.CPUInfo // of a processor set
+	Vendor  string                         // of an accelerator
+	Name    string                         // of an accelerator, as the vendor's tool prints it
+	Memory  telemetry.Opt[telemetry.Bytes] // of an accelerator: some models share a name
+	CPU     telemetry.CPUInfo              // of a processor set
 }
 
 // Options configure a fleet.
@@ -217,9 +217,9 @@ func (f *Fleet) host(centre, id string) (uint32, *host) {
 	byID := f.centres[centre]
 	if byID == nil {
 		byID = map[string]uint32{}
-		f.centres[strings.Clone(centre)] = byID
+		f.centres[centre] = byID
 	}
-	h := &host{centre: centre, id: strings.Clone(id)}
+	h := &host{centre: centre, id: id}
 	byID[h.id], f.hosts[slot] = slot, h
 	f.stats.UninventoriedHosts++
 	return slot, h

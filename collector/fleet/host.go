@@ -97,7 +97,7 @@ func (h *host) take(r *telemetry.Report) {
 		if d := h.find(st.ID, i); d != nil {
 			d.status = deviceStatus(st)
 		} else if st.ID != "" && len(h.extra) < telemetry.MaxDevices {
-			h.extra = append(h.extra, extra{id: strings.Clone(st.ID), status: deviceStatus(st)})
+			h.extra = append(h.extra, extra{id: st.ID, status: deviceStatus(st)})
 		}
 	}
 	if len(h.extra) == 0 {

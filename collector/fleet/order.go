@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"hash/maphash"
-	"strings"
 
 	"github.com/exameter/exameter/telemetry"
 )
@@ -46,7 +45,7 @@ func (o *order) admit(h *telemetry.Header, at, staleMS int64) Outcome {
 		o.prev = maphash.String(bootSeed, o.boot)
 	}
 	if h.Boot != o.boot {
-		o.boot = strings.Clone(h.Boot)
+		o.boot = h.Boot
 	}
 	o.seq, o.event, o.at = h.Seq, event, max(at, 1)
 	return outcome

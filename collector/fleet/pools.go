@@ -3,7 +3,6 @@ package fleet
 import (
 	"encoding/binary"
 	"slices"
-	"strings"
 
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/telemetry"
@@ -41,7 +40,6 @@ func (p *pools) init() {
 func (p *pools) take(s Source, resolve func(Source) capacity.Pool) uint32 {
 	id, ok := p.lotOf[s]
 	if !ok {
-		s = clone(s)
 		l := lot{source: s, pool: p.enter(resolve(s))}
 		if n := len(p.freeLots); n > 0 {
 			id = p.freeLots[n-1]
@@ -102,14 +100,6 @@ func (p *pools) reprice(resolve func(Source) capacity.Pool) {
 			l.pool = p.enter(resolve(l.source))
 		}
 	}
-}
-
-// clone copies the strings of a source, which may lie in a record's buffer.
-func clone(s Source) Source {
-	for _, p := range []*string{&s.Centre, &s.Cluster, &s.Vendor, &s.Name, &s.CPU.Vendor, &s.CPU.Name, &s.CPU.Part, &s.CPU.Flags} {
-		*p = strings.Clone(*p)
-	}
-	return s
 }
 
 // shapes numbers the sets of pools that hosts hold devices of. Number 0 is the empty set.
@@ -198,12 +188,12 @@ func (f *Fleet) listed(centre string, inv *telemetry.Inventory, h *host) []devic
 			continue
 		}
 		seen[info.ID] = true
-		d := device{id: strings.Clone(info.ID), units: capacity.UnitsPerDevice}
+		d := device{id: info.ID, units: capacity.UnitsPerDevice}
 		if info.ID == info.PCI || isPCI(info.ID) {
 			d.claim = isLocal
 		}
 		d.lot = f.pools.take(Source{
-			Centre: centre, Cluster: inv.Cluster, Kind: telemetry.Accelerator, Vendor: info.Vendor, Name: info.Name,
+			Centre: centre, Cluster: inv.Cluster, Kind: telemetry.Accelerator, Vendor: info.Vendor, Name: info.Name, Memory: info.Memory,
 		}, f.opts.Pricing.Pool)
 		devices = append(devices, d)
 	}

@@ -1,0 +1,201 @@
+package consume
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// maxInflated bounds a batch after decompression.
+const maxInflated = 64 << 20
+
+// Attributes of a record batch; see "Record Batch" in Kafka's documentation of the message format.
+const (
+	compressionMask = 0x07
+	logAppendTime   = 0x08
+	controlBatch    = 0x20
+	batchHeader     = 61
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// corruptError says that a batch cannot be read, and where the next one begins.
+type corruptError struct {
+	next int64
+	err  error
+}
+
+func (e *corruptError) Error() string { return "corrupt record batch: " + e.err.Error() }
+func (e *corruptError) Unwrap() error { return e.err }
+
+// parseBatches appends the records of the batches in b from offset from on. It returns the offset to go on with, which
+// stands behind the last whole batch whether or not compaction left records in it. The records share memory with b.
+func parseBatches(b []byte, from int64, into []Record) ([]Record, int64, error) {
+	next := from
+	for len(b) >= batchHeader {
+		base := int64(binary.BigEndian.Uint64(b))
+		length := int64(int32(binary.BigEndian.Uint32(b[8:])))
+		if length < batchHeader-12 {
+			return into, next, &corruptError{next + 1, fmt.Errorf("length %d", length)}
+		}
+		if length > int64(len(b)-12) {
+			return into, next, nil // cut off; the next fetch brings it whole
+		}
+		batch := b[:12+length]
+		b = b[12+length:]
+		last := base + int64(int32(binary.BigEndian.Uint32(batch[23:])))
+		if last < next {
+			if last < base {
+				return into, next, &corruptError{next + 1, fmt.Errorf("offsets %d to %d", base, last)}
+			}
+			continue // the broker may begin with a batch that ends before the offset asked for
+		}
+		var err error
+		if into, err = parseBatch(batch, base, next, into); err != nil {
+			return into, next, &corruptError{last + 1, err}
+		}
+		next = last + 1
+	}
+	return into, next, nil
+}
+
+// parseBatch appends the records of one batch from offset from on. Batches of control records hold none.
+func parseBatch(b []byte, base, from int64, into []Record) ([]Record, error) {
+	if magic := b[16]; magic != 2 {
+		return into, fmt.Errorf("message format %d, want 2", magic)
+	}
+	if have, want := crc32.Checksum(b[21:], castagnoli), binary.BigEndian.Uint32(b[17:]); have != want {
+		return into, fmt.Errorf("checksum %08x, want %08x", have, want)
+	}
+	attributes := binary.BigEndian.Uint16(b[21:])
+	if attributes&controlBatch != 0 {
+		return into, nil
+	}
+	first, latest := int64(binary.BigEndian.Uint64(b[27:])), int64(binary.BigEndian.Uint64(b[35:]))
+	count := int32(binary.BigEndian.Uint32(b[57:]))
+	body, err := inflate(b[batchHeader:], attributes&compressionMask)
+	if err != nil {
+		return into, err
+	}
+	r := reader{b: body}
+	whole := len(into)
+	for range count {
+		rec, err := parseRecord(&r, base)
+		if err != nil {
+			return into[:whole], err
+		}
+		rec.millis += first
+		if attributes&logAppendTime != 0 {
+			rec.millis = latest // one time for the batch: the broker's when it appended it
+		}
+		if rec.Offset >= from {
+			into = append(into, Record{Offset: rec.Offset, Time: time.UnixMilli(rec.millis), Key: rec.key, Value: rec.value})
+		}
+	}
+	return into, nil
+}
+
+// inflate decompresses the records of a batch.
+func inflate(b []byte, codec uint16) ([]byte, error) {
+	if codec == 0 {
+		return b, nil
+	}
+	c := kafka.Compression(codec).Codec()
+	if c == nil {
+		return nil, fmt.Errorf("compression %d is not known", codec)
+	}
+	r := c.NewReader(bytes.NewReader(b))
+	defer r.Close()
+	out := bytes.NewBuffer(make([]byte, 0, min(4*len(b), maxInflated)))
+	n, err := out.ReadFrom(io.LimitReader(r, maxInflated+1))
+	if err != nil {
+		return nil, fmt.Errorf("decompress: %w", err)
+	}
+	if n > maxInflated {
+		return nil, fmt.Errorf("more than %d bytes when decompressed", maxInflated)
+	}
+	return out.Bytes(), nil
+}
+
+// rawRecord is a record with its time relative to its batch's.
+type rawRecord struct {
+	Offset     int64
+	millis     int64
+	key, value []byte
+}
+
+var errRecord = errors.New("record makes no sense")
+
+// parseRecord reads one record.
+func parseRecord(r *reader, base int64) (rec rawRecord, err error) {
+	body := reader{b: r.take(int(r.varint()))}
+	body.skip(1) // attributes, unused
+	rec.millis = body.varint()
+	rec.Offset = base + body.varint()
+	if n := body.varint(); n >= 0 {
+		rec.key = body.take(int(n))
+	}
+	if n := body.varint(); n >= 0 {
+		rec.value = body.take(int(n))
+	}
+	// Headers follow, which nothing here reads.
+	if r.bad || body.bad || rec.Offset < base {
+		return rec, errRecord
+	}
+	return rec, nil
+}
+
+// reader takes a message apart. After a step beyond its end it is bad and yields zeros.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *reader) take(n int) []byte {
+	if n < 0 || n > len(r.b) {
+		r.b, r.bad = nil, true
+		return nil
+	}
+	t := r.b[:n:n]
+	r.b = r.b[n:]
+	return t
+}
+
+func (r *reader) skip(n int) { r.take(n) }
+
+func (r *reader) uint16() uint16 {
+	if b := r.take(2); b != nil {
+		return binary.BigEndian.Uint16(b)
+	}
+	return 0
+}
+
+func (r *reader) uint32() uint32 {
+	if b := r.take(4); b != nil {
+		return binary.BigEndian.Uint32(b)
+	}
+	return 0
+}
+
+func (r *reader) uint64() uint64 {
+	if b := r.take(8); b != nil {
+		return binary.BigEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.b, r.bad = nil, true
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}

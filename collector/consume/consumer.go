@@ -1,0 +1,363 @@
+// Package consume follows the inventory and telemetry topics of all centres and hands their records over in order, with
+// the broker's time. It rebuilds first: a partition's inventory from its beginning, then its telemetry from a little
+// while ago, then both as they come.
+package consume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/exameter/exameter/telemetry"
+)
+
+// Record is one Kafka record. A Value of nil is a tombstone.
+type Record struct {
+	Offset int64
+	Time   time.Time // the broker's where the topic says LogAppendTime, else the producer's
+	Key    []byte
+	Value  []byte
+}
+
+// Partition names one partition of a topic of a centre.
+type Partition struct {
+	Topic     string
+	Number    int
+	Centre    string
+	Inventory bool // else telemetry
+}
+
+func (p Partition) String() string { return fmt.Sprintf("%s[%d]", p.Topic, p.Number) }
+
+// Batch is some records of one partition, in order. Whoever receives it calls Done when they are applied.
+type Batch struct {
+	Partition
+	Records []Record
+	done    func()
+}
+
+// Done says that the batch was applied.
+func (b *Batch) Done() {
+	if b.done != nil {
+		b.done()
+	}
+}
+
+// Config says what to follow.
+type Config struct {
+	Brokers []string
+	Dialer  func() (*kafka.Dialer, error) // called for every connection, so that a changed password is found
+	Log     *slog.Logger
+	Now     func() time.Time
+	Rewind  time.Duration // how far back telemetry is read at the start
+
+	Centres  func() []string // centres to follow
+	Discover bool            // follow all other centres whose topics exist as well
+	Every    time.Duration   // how often new topics, partitions and leaders are looked for
+	// AppendTime reports whether a topic has its broker's time. It is asked once for each telemetry topic.
+	AppendTime func(ctx context.Context, topic string) (bool, error)
+}
+
+// Consumer follows partitions.
+type Consumer struct {
+	cfg   Config
+	out   chan<- *Batch
+	owned func([]Partition) []Partition
+	troub trouble
+
+	mu         sync.Mutex
+	leaders    map[Partition]kafka.Broker
+	followers  map[Partition]*follower
+	gates      map[Partition]chan struct{} // by inventory partition; closed when it is caught up
+	started    bool                        // the topics were listed once
+	pending    map[Partition]bool          // partitions of the first listing that are not applied up to their end
+	creates    map[string]bool             // telemetry topics known to carry their producers' times
+	kick       chan struct{}
+	reconnects atomic.Int64
+	stalls     atomic.Int64
+	lost       atomic.Int64
+	corrupt    atomic.Int64
+}
+
+// New makes a consumer that sends to out.
+func New(cfg Config, out chan<- *Batch) *Consumer {
+	if cfg.Every <= 0 {
+		cfg.Every = 10 * time.Second
+	}
+	c := &Consumer{
+		cfg: cfg, out: out, owned: func(all []Partition) []Partition { return all },
+		leaders: map[Partition]kafka.Broker{}, followers: map[Partition]*follower{}, gates: map[Partition]chan struct{}{},
+		creates: map[string]bool{}, kick: make(chan struct{}, 1),
+	}
+	c.troub = trouble{log: cfg.Log, now: cfg.Now, failing: map[string]error{}}
+	return c
+}
+
+// Run follows until ctx ends, and returns when all followers have stopped. It fails only for what cannot mend itself.
+func (c *Consumer) Run(ctx context.Context) error {
+	var followers sync.WaitGroup
+	defer followers.Wait()
+	wait := backoff{min: 200 * time.Millisecond, max: 5 * time.Second}
+	for ctx.Err() == nil {
+		next := c.cfg.Every
+		if err := c.look(ctx); err != nil {
+			next = min(wait.next(), c.cfg.Every)
+			c.troub.report("topics", err, next)
+			sleep(ctx, next)
+			continue
+		}
+		wait.reset()
+		c.troub.recovered("topics")
+		c.assign(ctx, &followers)
+		c.unstick()
+		select {
+		case <-ctx.Done():
+		case <-time.After(next):
+		case <-c.kick:
+			// A follower lost its leader. One look serves all that ask within the pause.
+			sleep(ctx, 100*time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// look reads which partitions there are, and their leaders, from the first broker that answers.
+func (c *Consumer) look(ctx context.Context) error {
+	d, err := c.cfg.Dialer()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, addr := range c.cfg.Brokers {
+		parts, err := list(ctx, d, addr)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("broker %s: %w", addr, err))
+			continue
+		}
+		leaders := make(map[Partition]kafka.Broker, len(parts))
+		for _, p := range parts {
+			if centre, inventory, ok := telemetry.CentreOfTopic(p.Topic); ok {
+				leaders[Partition{Topic: p.Topic, Number: p.ID, Centre: centre, Inventory: inventory}] = p.Leader
+			}
+		}
+		c.mu.Lock()
+		c.leaders = leaders
+		c.mu.Unlock()
+		return nil
+	}
+	return errors.Join(errs...)
+}
+
+// list asks one broker for all partitions. Topics are never named, because naming one can create it.
+func list(ctx context.Context, d *kafka.Dialer, addr string) ([]kafka.Partition, error) {
+	ctx, cancel := context.WithTimeout(ctx, slack)
+	defer cancel()
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	if err := conn.SetDeadline(time.Now().Add(slack)); err != nil {
+		return nil, err
+	}
+	return conn.ReadPartitions()
+}
+
+// assign starts and stops followers, so that exactly the owned partitions of wanted centres are followed.
+func (c *Consumer) assign(ctx context.Context, wg *sync.WaitGroup) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wanted := map[Partition]bool{}
+	centres := c.cfg.Centres()
+	all := make([]Partition, 0, len(c.leaders))
+	for p := range c.leaders {
+		if c.cfg.Discover || slices.Contains(centres, p.Centre) {
+			all = append(all, p)
+		}
+	}
+	// Inventories come first, so that telemetry finds their gates.
+	slices.SortFunc(all, func(a, b Partition) int {
+		if a.Inventory != b.Inventory {
+			if a.Inventory {
+				return -1
+			}
+			return 1
+		}
+		return slices.Compare([]string{a.Topic, fmt.Sprintf("%08d", a.Number)}, []string{b.Topic, fmt.Sprintf("%08d", b.Number)})
+	})
+	if !c.started {
+		c.pending = map[Partition]bool{}
+	}
+	for _, p := range c.owned(all) {
+		wanted[p] = true
+		if c.followers[p] != nil {
+			continue
+		}
+		if !c.started {
+			c.pending[p] = true
+		}
+		c.start(ctx, p, wg)
+	}
+	c.started = true
+	for p, f := range c.followers {
+		if !wanted[p] {
+			c.cfg.Log.Info("partition is gone, following it ends", "partition", p.String())
+			f.cancel()
+			delete(c.followers, p)
+			delete(c.gates, p)
+			delete(c.pending, p)
+			c.troub.recovered(p.String())
+		}
+	}
+}
+
+// start follows one more partition. The caller holds the lock.
+func (c *Consumer) start(ctx context.Context, p Partition, wg *sync.WaitGroup) {
+	ctx, cancel := context.WithCancel(ctx)
+	f := &follower{c: c, p: p, cancel: cancel, next: -1}
+	f.touch()
+	if p.Inventory {
+		c.gates[p] = make(chan struct{})
+		f.gate = c.gates[p]
+	} else {
+		twin := Partition{Topic: telemetry.InventoryTopic(p.Centre), Number: p.Number, Centre: p.Centre, Inventory: true}
+		f.gate = c.gates[twin]
+		if f.gate == nil {
+			c.cfg.Log.Warn("telemetry has no inventory partition beside it: its devices cannot be counted", "partition", p.String())
+		}
+		if p.Number == 0 && c.cfg.AppendTime != nil {
+			wg.Go(func() { c.checkTime(ctx, p.Topic) })
+		}
+	}
+	c.followers[p] = f
+	wg.Go(func() {
+		defer cancel()
+		f.run(ctx)
+	})
+}
+
+// checkTime warns of a topic whose records carry their producers' times.
+func (c *Consumer) checkTime(ctx context.Context, topic string) {
+	ok, err := c.cfg.AppendTime(ctx, topic)
+	if err != nil {
+		c.cfg.Log.Debug("cannot read the settings of a topic", "topic", topic, "error", err)
+		return
+	}
+	if !ok {
+		c.mu.Lock()
+		c.creates[topic] = true
+		c.mu.Unlock()
+		c.cfg.Log.Warn("topic does not use LogAppendTime: ages depend on the hosts' clocks", "topic", topic,
+			"remedy", "set message.timestamp.type=LogAppendTime on the topic")
+	}
+}
+
+// unstick closes the sessions of followers that have not moved for long: their deadlines should have ended them.
+func (c *Consumer) unstick() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for p, f := range c.followers {
+		if f.stuck() {
+			c.stalls.Add(1)
+			c.cfg.Log.Warn("a partition reader stalled and is started anew", "partition", p.String())
+			f.interrupt()
+		}
+	}
+}
+
+// leader returns a partition's leader, and asks for a look where there is none.
+func (c *Consumer) leader(p Partition) (kafka.Broker, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b, ok := c.leaders[p]
+	if !ok || b.Host == "" {
+		return b, fmt.Errorf("%s has no leader", p)
+	}
+	return b, nil
+}
+
+// relook makes Run look for topics and leaders soon.
+func (c *Consumer) relook() {
+	select {
+	case c.kick <- struct{}{}:
+	default:
+	}
+}
+
+// applied notes that a partition of the first listing was applied up to the end it had then.
+func (c *Consumer) applied(p Partition) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.pending, p)
+}
+
+// Ready reports whether the first rebuild is complete: every partition there was at the start is applied up to the end it
+// had then. If it is not, waiting says what for.
+func (c *Consumer) Ready() (ready bool, waiting string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.started {
+		return false, "the topics have not been listed yet: no broker has answered"
+	}
+	if len(c.pending) == 0 {
+		return true, ""
+	}
+	first := ""
+	for p := range c.pending {
+		if s := p.String(); first == "" || s < first {
+			first = s
+		}
+	}
+	return false, fmt.Sprintf("%d partitions are still being read, among them %s", len(c.pending), first)
+}
+
+// Status is where one partition stands.
+type Status struct {
+	Partition
+	Next     int64 // offset of the next record; -1 where none was read yet
+	Lag      int64 // records not read yet, as of the last fetch
+	CaughtUp bool  // it reached the end that the partition had when it was first opened
+}
+
+// Stats count what happened to all followers.
+type Stats struct {
+	Reconnects   int64
+	Stalls       int64
+	OffsetsLost  int64 // times that retention had passed the place to go on from
+	Corrupt      int64 // record batches that could not be read and were skipped
+	ProducerTime []string
+	Failing      int // partitions and look-ups that fail at the moment
+	Partitions   []Status
+}
+
+// Stats returns the current counts, partitions in order.
+func (c *Consumer) Stats() Stats {
+	s := Stats{
+		Reconnects: c.reconnects.Load(), Stalls: c.stalls.Load(), OffsetsLost: c.lost.Load(), Corrupt: c.corrupt.Load(),
+		Failing: c.troub.count(),
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for t := range c.creates {
+		s.ProducerTime = append(s.ProducerTime, t)
+	}
+	slices.Sort(s.ProducerTime)
+	for _, f := range c.followers {
+		s.Partitions = append(s.Partitions, f.status())
+	}
+	slices.SortFunc(s.Partitions, func(a, b Status) int {
+		if a.Topic != b.Topic {
+			return slices.Compare([]string{a.Topic}, []string{b.Topic})
+		}
+		return a.Number - b.Number
+	})
+	return s
+}
