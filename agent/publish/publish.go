@@ -1,0 +1,235 @@
+// Package publish sends the agent's records to Kafka: acknowledged by all replicas, in order, again and again until
+// Kafka has them.
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/exameter/exameter/agent/spool"
+	"github.com/exameter/exameter/internal/broker"
+)
+
+// Bounds of one produce request and of the time between attempts.
+const (
+	maxBatchRecords = 200
+	maxBatchBytes   = 512 << 10
+	attemptTimeout  = 10 * time.Second
+	minBackoff      = 100 * time.Millisecond
+	maxBackoff      = 10 * time.Second
+	complainEvery   = time.Minute
+)
+
+// Queue is where records wait. A batch stays in it until it is acknowledged.
+type Queue interface {
+	Next(ctx context.Context, maxRecords int, maxBytes int64) (spool.Batch, bool)
+	Ack(b spool.Batch, n int)
+	Reject(b spool.Batch, i int)
+	Stats() spool.Stats
+}
+
+// Publisher empties queues into Kafka. Each queue has a goroutine of its own, so that a missing topic of one does not
+// hold up the other; within a queue the order is kept.
+type Publisher struct {
+	clientID string
+	topics   []string
+	queues   []Queue
+	log      *slog.Logger
+
+	mu     sync.Mutex
+	config broker.Config
+	link   *link // nil before the first attempt, and after a failed one
+}
+
+// link is one set of connections to the brokers.
+type link struct {
+	client    *kafka.Client
+	transport *kafka.Transport
+}
+
+// New makes a Publisher for records of the given topics, which names itself to the brokers by clientID.
+func New(c broker.Config, clientID string, topics []string, log *slog.Logger, queues ...Queue) *Publisher {
+	return &Publisher{clientID: clientID, topics: topics, queues: queues, log: log, config: c}
+}
+
+// Reconfigure changes how to reach Kafka. What waits is sent the new way.
+func (p *Publisher) Reconfigure(c broker.Config) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.config = c
+	p.drop(p.link)
+}
+
+// Run sends until ctx ends or all queues are closed and empty.
+func (p *Publisher) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, q := range p.queues {
+		wg.Go(func() { p.empty(ctx, q) })
+	}
+	wg.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drop(p.link)
+}
+
+func (p *Publisher) empty(ctx context.Context, q Queue) {
+	backoff, trouble := minBackoff, complaint{log: p.log}
+	for {
+		b, ok := q.Next(ctx, maxBatchRecords, maxBatchBytes)
+		if !ok {
+			return
+		}
+		n, err := p.send(ctx, b.Records)
+		q.Ack(b, n)
+		if err == nil {
+			trouble.over()
+			backoff = minBackoff
+			continue
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if hopeless(err) {
+			q.Reject(b, n)
+			p.log.Error("Kafka refused a record for good; it is dropped and counted", "bytes", len(b.Records[n].Value), "error", err)
+			continue
+		}
+		// Spread over half to one and a half, so that the agents of a centre do not come back in step.
+		wait := backoff/2 + rand.N(backoff)
+		backoff = min(backoff*2, maxBackoff)
+		trouble.raise(err, p.waiting(), wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// send delivers records of one topic and returns how many of them Kafka has. Records beyond what a broker accepts are
+// found one by one: the error then concerns the first that was not delivered.
+func (p *Publisher) send(ctx context.Context, records []spool.Record) (int, error) {
+	err := p.attempt(ctx, records)
+	if err == nil {
+		return len(records), nil
+	}
+	if !hopeless(err) || len(records) == 1 {
+		return 0, err
+	}
+	for i := range records {
+		if err := p.attempt(ctx, records[i:i+1]); err != nil {
+			return i, err
+		}
+	}
+	return len(records), nil
+}
+
+func (p *Publisher) attempt(ctx context.Context, records []spool.Record) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	l, err := p.connect()
+	if err != nil {
+		return err
+	}
+	err = l.produce(ctx, records)
+	if err != nil && !hopeless(err) {
+		// The cached picture of the cluster may be what is wrong, and it is kept for minutes: look afresh.
+		p.mu.Lock()
+		p.drop(l)
+		p.mu.Unlock()
+	}
+	return err
+}
+
+func (p *Publisher) connect() (*link, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.link == nil {
+		client, transport, err := p.config.Client(p.clientID)
+		if err != nil {
+			return nil, err
+		}
+		transport.MetadataTopics = p.topics
+		p.link = &link{client, transport}
+	}
+	return p.link, nil
+}
+
+// drop closes a link, once. The caller holds the lock.
+func (p *Publisher) drop(l *link) {
+	if l == nil {
+		return
+	}
+	l.transport.CloseIdleConnections()
+	if p.link == l {
+		p.link = nil
+	}
+}
+
+func (l *link) produce(ctx context.Context, records []spool.Record) error {
+	topic := records[0].Topic
+	partition, err := l.partition(ctx, topic, records[0].Key)
+	if err != nil {
+		return err
+	}
+	batch := make([]kafka.Record, len(records))
+	for i, r := range records {
+		batch[i] = kafka.Record{Key: kafka.NewBytes(r.Key), Value: kafka.NewBytes(r.Value)}
+	}
+	res, err := l.client.Produce(ctx, &kafka.ProduceRequest{
+		Topic: topic, Partition: partition, RequiredAcks: kafka.RequireAll, Compression: kafka.Lz4,
+		Records: kafka.NewRecordReader(batch...),
+	})
+	if err != nil {
+		return fmt.Errorf("send %d records to topic %q: %w", len(records), topic, err)
+	}
+	if res.Error != nil {
+		return fmt.Errorf("send %d records to topic %q: %w", len(records), topic, res.Error)
+	}
+	return nil
+}
+
+// partition places a key as Java's default partitioner does, so that the topics of a centre and whatever others write
+// agree. The answer comes from the transport's cache.
+func (l *link) partition(ctx context.Context, topic string, key []byte) (int, error) {
+	meta, err := l.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err != nil {
+		return 0, fmt.Errorf("look up topic %q: %w", topic, err)
+	}
+	for _, t := range meta.Topics {
+		if t.Name != topic {
+			continue
+		}
+		if t.Error != nil {
+			return 0, fmt.Errorf("look up topic %q: %w", topic, t.Error)
+		}
+		ids := make([]int, len(t.Partitions))
+		for i := range ids {
+			ids[i] = i
+		}
+		if len(ids) > 0 {
+			return kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: key}, ids...), nil
+		}
+	}
+	return 0, fmt.Errorf("look up topic %q: %w", topic, kafka.UnknownTopicOrPartition)
+}
+
+// waiting counts the records in all queues.
+func (p *Publisher) waiting() (n int64) {
+	for _, q := range p.queues {
+		n += q.Stats().Records
+	}
+	return n
+}
+
+// hopeless says that Kafka would refuse the same record for ever.
+func hopeless(err error) bool {
+	return errors.Is(err, kafka.MessageSizeTooLarge) || errors.Is(err, kafka.RecordListTooLarge) || errors.Is(err, kafka.InvalidRecord)
+}

@@ -1,0 +1,179 @@
+// Package spool keeps records between the making and the sending. Records wait in memory; the queues are small on
+// purpose, so that one on disk can take their place: Put, Next, Ack.
+package spool
+
+import (
+	"context"
+	"math"
+	"sync"
+)
+
+// Record is one encoded record on its way to Kafka.
+type Record struct {
+	Topic string
+	Key   []byte
+	Value []byte
+}
+
+func (r *Record) size() int64 { return int64(len(r.Topic) + len(r.Key) + len(r.Value)) }
+
+// Batch is what Next hands out: the oldest records of one topic. They stay in the queue until they are acknowledged.
+type Batch struct {
+	Records []Record
+	first   uint64 // number of the first record
+}
+
+// Stats counts what is in a queue and what fell out of it.
+type Stats struct {
+	Records, Bytes int64
+	Dropped        int64 // records dropped unsent, because the queue was full or Kafka would never take them
+}
+
+// Queue is a bounded queue in memory with one reader. When it is full the oldest record makes room, and is counted:
+// what happened last matters most. The reader may hold a batch meanwhile; what it delivers all the same is not counted
+// as dropped.
+type Queue struct {
+	maxRecords, maxBytes int64
+	latest               bool // a newer record replaces the older
+
+	mu      sync.Mutex
+	wake    chan struct{} // signalled when a record came or the queue was closed
+	records []Record
+	first   uint64 // number of records[0]; numbers grow by one from record to record
+	bytes   int64
+	dropped int64
+	closed  bool
+}
+
+// NewQueue makes a queue for at most the given records and bytes. The newest record always finds room.
+func NewQueue(maxRecords, maxBytes int64) *Queue {
+	return &Queue{maxRecords: max(maxRecords, 1), maxBytes: maxBytes, wake: make(chan struct{}, 1)}
+}
+
+// NewLatest makes a queue that holds one record: a newer one takes the place of the older, and nothing is dropped by
+// that, because the newer says all that the older said.
+func NewLatest() *Queue {
+	q := NewQueue(1, math.MaxInt64)
+	q.latest = true
+	return q
+}
+
+// Resize changes the bounds.
+func (q *Queue) Resize(maxRecords, maxBytes int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.maxRecords, q.maxBytes = max(maxRecords, 1), maxBytes
+	q.shrink()
+}
+
+// Put adds a record at the end.
+func (q *Queue) Put(r Record) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.records = append(q.records, r)
+	q.bytes += r.size()
+	q.shrink()
+	q.signal()
+}
+
+// shrink drops the oldest records beyond the bounds.
+func (q *Queue) shrink() {
+	for len(q.records) > 1 && (int64(len(q.records)) > q.maxRecords || q.bytes > q.maxBytes) {
+		q.pop()
+		if !q.latest {
+			q.dropped++
+		}
+	}
+}
+
+func (q *Queue) pop() {
+	q.bytes -= q.records[0].size()
+	q.records[0] = Record{}
+	q.records = q.records[1:]
+	q.first++
+	if len(q.records) == 0 {
+		q.records = nil // lets go of what the queue grew to
+	}
+}
+
+func (q *Queue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Next waits for a record and returns the oldest ones of one topic, at most the given records and bytes, but at least
+// one. Its second result is false when there will be no more: ctx ended, or the queue was closed and is empty.
+func (q *Queue) Next(ctx context.Context, maxRecords int, maxBytes int64) (Batch, bool) {
+	for {
+		if b, closed := q.peek(maxRecords, maxBytes); len(b.Records) > 0 || closed {
+			return b, len(b.Records) > 0
+		}
+		select {
+		case <-q.wake:
+		case <-ctx.Done():
+			return Batch{}, false
+		}
+	}
+}
+
+func (q *Queue) peek(maxRecords int, maxBytes int64) (b Batch, closed bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	b.first = q.first
+	var bytes int64
+	for i := range q.records {
+		r := &q.records[i]
+		bytes += r.size()
+		if i > 0 && (i >= maxRecords || bytes > maxBytes || r.Topic != q.records[0].Topic) {
+			break
+		}
+		b.Records = append(b.Records, *r)
+	}
+	return b, q.closed
+}
+
+// Ack removes the first n records of a batch: they were delivered.
+func (q *Queue) Ack(b Batch, n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if fell := min(int64(q.first-b.first), int64(n)); fell > 0 && !q.latest {
+		q.dropped -= fell // they fell out while they were on their way, and arrived
+	}
+	q.remove(b.first + uint64(n))
+}
+
+// Reject removes the record with the given index of a batch, and those before it: it can never be delivered, and
+// counts as dropped.
+func (q *Queue) Reject(b Batch, i int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	number := b.first + uint64(i)
+	if q.first <= number {
+		q.dropped++
+	}
+	q.remove(number + 1)
+}
+
+// remove drops the records before the given number.
+func (q *Queue) remove(before uint64) {
+	for len(q.records) > 0 && q.first < before {
+		q.pop()
+	}
+}
+
+// Close says that no more records come. What is in the queue can still be read.
+func (q *Queue) Close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.signal()
+}
+
+// Stats counts what is in the queue now.
+func (q *Queue) Stats() Stats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return Stats{Records: int64(len(q.records)), Bytes: q.bytes, Dropped: q.dropped}
+}
