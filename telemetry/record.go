@@ -13,6 +13,12 @@ const (
 	MaxRecordBytes = 256 << 10
 	// MaxDevices bounds the devices of one host.
 	MaxDevices = 256
+	// MaxParts bounds the power domains, and the sources, of one host.
+	MaxParts = 256
+	// MaxCores bounds the cores, and the hardware threads, of one host.
+	MaxCores = 65536
+	// MaxSlices bounds the compute slices of one device.
+	MaxSlices = 1024
 	// MaxName bounds an identifier or a name, in bytes.
 	MaxName = 255
 	// MaxText bounds a free text such as a reason or an error, in bytes.
@@ -58,6 +64,10 @@ const (
 // Valid reports whether s is one of the four states of the wire.
 func (s State) Valid() bool { return s == Free || s == Busy || s == Drained || s == Faulty }
 
+// The lp, unit, max and doc tags of the structs below are the source of the tables of docs/wire.md: the name of the
+// field on the wire, its unit, its bound where the unit does not give one ("text" for MaxText instead of MaxName
+// bytes), and its meaning. How the fields are written and read stands in fields.go, in the same order.
+
 // Inventory says what exists on a host: sent at start, on change and hourly. Key of a compacted topic: a host's last
 // inventory stands until it is replaced, or retired by a tombstone.
 type Inventory struct {
@@ -88,10 +98,10 @@ type CPUInfo struct {
 	Model       Opt[int64]     `lp:"model" doc:"x86 model"`
 	Stepping    Opt[int64]     `lp:"stepping" doc:"x86 stepping"`
 	Part        string         `lp:"part" doc:"arm64 part number (0xd01)"`
-	Sockets     Opt[int64]     `lp:"sockets" doc:"processor packages"`
-	Cores       Opt[int64]     `lp:"cores" doc:"physical cores, all packages together; hardware threads are not counted"`
-	Threads     Opt[int64]     `lp:"threads" doc:"hardware threads online"`
-	Flags       string         `lp:"flags" doc:"SIMD features that matter for peak throughput, sorted, separated by spaces"`
+	Sockets     Opt[int64]     `lp:"sockets" max:"65536" doc:"processor packages"`
+	Cores       Opt[int64]     `lp:"cores" max:"65536" doc:"physical cores, all packages together; hardware threads are not counted"`
+	Threads     Opt[int64]     `lp:"threads" max:"65536" doc:"hardware threads online"`
+	Flags       string         `lp:"flags" max:"text" doc:"SIMD features that matter for peak throughput, sorted, separated by spaces"`
 	BaseClock   Opt[Megahertz] `lp:"base_mhz" unit:"MHz" doc:"base clock"`
 	MaxClock    Opt[Megahertz] `lp:"max_mhz" unit:"MHz" doc:"highest clock"`
 	VectorBytes Opt[int64]     `lp:"sve_bytes" unit:"B" doc:"SVE vector length on arm64"`
@@ -109,7 +119,7 @@ type DeviceInfo struct {
 	Memory   Opt[Bytes] `lp:"memory_bytes" unit:"B" doc:"device memory"`
 	Driver   string     `lp:"driver" doc:"driver version"`
 	Firmware string     `lp:"firmware" doc:"firmware (VBIOS) version"`
-	Slices   Opt[int64] `lp:"slices" doc:"compute slices the card is partitioned into (MIG), absent when it is not"`
+	Slices   Opt[int64] `lp:"slices" max:"1024" doc:"compute slices the card is partitioned into (MIG), absent when it is not"`
 	Source   string     `lp:"source" doc:"the agent's source that saw it"`
 }
 
@@ -138,9 +148,9 @@ type HostStatus struct {
 // CPUStatus is the load of a host's processors.
 type CPUStatus struct {
 	State           State         `lp:"state" doc:"free, busy, drained or faulty"`
-	Reason          string        `lp:"reason" doc:"why, where the state needs one"`
-	Cores           Opt[int64]    `lp:"cores" doc:"physical cores"`
-	CoresBusy       Opt[int64]    `lp:"cores_busy" doc:"cores × mean utilisation, rounded up"`
+	Reason          string        `lp:"reason" max:"text" doc:"why, where the state needs one"`
+	Cores           Opt[int64]    `lp:"cores" max:"65536" doc:"physical cores"`
+	CoresBusy       Opt[int64]    `lp:"cores_busy" max:"65536" doc:"cores × mean utilisation, rounded up"`
 	UtilizationMean Opt[Permille] `lp:"utilization_mean_permille" unit:"‰" doc:"mean utilisation of all hardware threads"`
 	UtilizationMax  Opt[Permille] `lp:"utilization_max_permille" unit:"‰" doc:"highest utilisation of one sample"`
 }
@@ -164,9 +174,9 @@ type PowerStatus struct {
 type DeviceStatus struct {
 	ID                string           // tag "device", as in the inventory
 	State             State            `lp:"state" doc:"free, busy, drained or faulty"`
-	Reason            string           `lp:"reason" doc:"why: a code of docs/states.md, with its detail after a colon"`
-	Slices            Opt[int64]       `lp:"slices" doc:"compute slices of a partitioned card (MIG)"`
-	SlicesBusy        Opt[int64]       `lp:"slices_busy" doc:"compute slices at work"`
+	Reason            string           `lp:"reason" max:"text" doc:"why: a code of docs/states.md, with its detail after a colon"`
+	Slices            Opt[int64]       `lp:"slices" max:"1024" doc:"compute slices of a partitioned card (MIG)"`
+	SlicesBusy        Opt[int64]       `lp:"slices_busy" max:"1024" doc:"compute slices at work"`
 	UtilizationMean   Opt[Permille]    `lp:"utilization_mean_permille" unit:"‰" doc:"mean share of time in which at least one kernel ran"`
 	UtilizationMax    Opt[Permille]    `lp:"utilization_max_permille" unit:"‰" doc:"highest utilisation of one sample"`
 	SMActivity        Opt[Permille]    `lp:"sm_activity_permille" unit:"‰" doc:"mean share of multiprocessors with work (NVML GPM)"`
@@ -193,7 +203,7 @@ type DeviceStatus struct {
 type SourceStatus struct {
 	Source string            // tag "source": nvml, cpu, memory, power, …
 	OK     bool              `lp:"ok" doc:"whether its last reading succeeded in time"`
-	Error  string            `lp:"error" doc:"what failed, in words"`
+	Error  string            `lp:"error" max:"text" doc:"what failed, in words"`
 	Took   Opt[Milliseconds] `lp:"took_ms" unit:"ms" doc:"time the last reading took"`
 	Missed Opt[int64]        `lp:"missed" doc:"readings since the report before that failed or came too late"`
 }

@@ -1,5 +1,7 @@
 package telemetry
 
+import "math"
+
 // Opt is a reading that may be unknown. Its zero value is unknown, so a field that nobody set is left off the wire
 // and is never mistaken for a measured zero.
 type Opt[T any] struct {
@@ -32,3 +34,19 @@ type (
 	// Seconds is a length of time.
 	Seconds int64
 )
+
+// unit is a quantity that knows the values it can take. The bounds are generous for hardware and for a whole rack
+// behind one host, and small enough that no single host can make a province's sum of int64 overflow.
+type unit interface {
+	~int64
+	limits() (lo, hi int64)
+}
+
+func (Bytes) limits() (lo, hi int64)        { return 0, 1 << 46 }
+func (Permille) limits() (lo, hi int64)     { return 0, 1000 }
+func (Milliwatts) limits() (lo, hi int64)   { return 0, 1e9 }
+func (Millijoules) limits() (lo, hi int64)  { return 0, math.MaxInt64 }
+func (Celsius) limits() (lo, hi int64)      { return -100, 1000 }
+func (Megahertz) limits() (lo, hi int64)    { return 0, 1e6 }
+func (Milliseconds) limits() (lo, hi int64) { return 0, 1e12 }
+func (Seconds) limits() (lo, hi int64)      { return 0, 1e10 }
