@@ -272,6 +272,38 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// A name moves from one row to another when the file changes both.
+func TestOverrideMovesName(t *testing.T) {
+	c, err := override(t, "o.csv", "id,patterns\nmetax-c500,\nmetax-c500-oam,MXC500|MetaX C500\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, _ := c.Lookup("metax", "MXC500"); idOf(m) != "metax-c500-oam" {
+		t.Errorf("MXC500 is %q", idOf(m))
+	}
+}
+
+// The example of the guide loads, without a warning, and does what the guide says.
+func TestGuide(t *testing.T) {
+	guide, err := os.ReadFile(filepath.Join("..", "docs", "catalogue.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(guide), "```csv\n")
+	example, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("the guide has no example")
+	}
+	c, err := override(t, "prices.csv", example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _ := c.Lookup("kunlunxin", "P800 OAM")
+	if v, priced := m.Peaks.Get(FP16); !priced || v != 345_000_000 || len(c.Warnings()) > 0 {
+		t.Errorf("P800 at %d, warnings %q", v, c.Warnings())
+	}
+}
+
 // The fp64 of a replaced row follows its two columns.
 func TestOverrideFP64(t *testing.T) {
 	c, err := override(t, "o.csv", "id,fp64_tensor_tflops\namd-mi250x,\n")

@@ -46,6 +46,7 @@ func flagged(info telemetry.CPUInfo, flags string) telemetry.CPUInfo {
 func TestCPU(t *testing.T) {
 	c := must(t)
 	const intel, amd, hygon = "GenuineIntel", "AuthenticAMD", "HygonGenuine"
+	perCore := make(map[string]Peaks) // hosts with one id have one peak
 	for _, test := range []struct {
 		id         string
 		info       telemetry.CPUInfo
@@ -103,6 +104,10 @@ func TestCPU(t *testing.T) {
 		if m.ID != test.id {
 			t.Errorf("%q %s: id %q, want %q", test.info.Name, test.info.Part, m.ID, test.id)
 		}
+		if before, seen := perCore[m.ID]; seen && before != m.PerCore {
+			t.Errorf("%s has two peaks", m.ID)
+		}
+		perCore[m.ID] = m.PerCore
 		fp64, ok := m.PerCore.Get(FP64)
 		fp32, also := m.PerCore.Get(FP32)
 		if got := float64(fp64*test.cores) / 1000; math.Abs(got-test.fp64) > 1e-6 || ok != (test.fp64 > 0) || ok != priced {
