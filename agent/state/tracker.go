@@ -6,7 +6,10 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/exameter/exameter/agent/poll"
 	"github.com/exameter/exameter/telemetry"
@@ -364,7 +367,10 @@ func (t *Tracker) once(key, text string, args ...any) {
 }
 
 // usable says whether an id can stand on the wire.
-func usable(id string) bool { return id != "" && len(id) <= telemetry.MaxName }
+func usable(id string) bool {
+	odd := func(r rune) bool { return r == utf8.RuneError || r == '\\' || !unicode.IsPrint(r) }
+	return id != "" && len(id) <= telemetry.MaxName && !strings.ContainsFunc(id, odd)
+}
 
 func released(r poll.Result) bool {
 	return slices.ContainsFunc(r.Answers, func(a poll.Answer) bool { return errors.Is(a.Err, poll.ErrReleased) })
