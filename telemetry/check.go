@@ -14,16 +14,13 @@ var (
 
 var errUnknown = errors.New("must be known")
 
-// checkOrigin refuses an origin that cannot stand as tags.
-func (l *line) checkOrigin(o *Origin) {
+// checkIDs refuses a centre or a cluster that is not one.
+func (l *line) checkIDs(o *Origin) {
 	if err := ValidID(o.Centre); err != nil {
 		l.refuse(ReasonRange, "centre", err)
 	}
 	if err := ValidID(o.Cluster); err != nil {
 		l.refuse(ReasonRange, "cluster", err)
-	}
-	if err := checkTag(o.Host); err != nil {
-		l.refuse(ReasonRange, "host", err)
 	}
 }
 

@@ -121,7 +121,7 @@ func grow[T any](parts *[]T) *T {
 
 // begin checks b as a whole and begins to read it.
 func (d *Decoder) begin(b []byte, head *Header) {
-	if d.ids.slots == nil {
+	if d.ids.sets == nil {
 		d.ids, d.names = newInterner(idSlots), newInterner(nameSlots)
 	}
 	d.line = line{dec: d}
@@ -243,8 +243,7 @@ func (d *Decoder) tags(own string) (id string) {
 			d.originTag("host", &host, &d.head.Host, value)
 		case own:
 			d.once(own, &mine)
-			d.checkTag(own, value)
-			id = d.ids.string(value)
+			id = d.tagValue(own, value)
 		default:
 			if own != anyTag {
 				l.refuse(ReasonTag, quote(key), errors.New("is not a tag of this measurement"))
@@ -256,7 +255,7 @@ func (d *Decoder) tags(own string) (id string) {
 	d.require("host", host)
 	d.require(own, mine || own == "" || own == anyTag)
 	if l.number == 1 {
-		l.checkOrigin(&d.head.Origin)
+		l.checkIDs(&d.head.Origin)
 	}
 	return id
 }
@@ -276,11 +275,13 @@ func (d *Decoder) require(key string, seen bool) {
 	}
 }
 
-// checkTag refuses a value that no tag can have.
-func (d *Decoder) checkTag(key string, value []byte) {
-	if err := checkTag(value); err != nil {
+// tagValue returns the value of a tag, which can have no backslash at its end, as that would escape what follows it.
+func (d *Decoder) tagValue(key string, value []byte) string {
+	if err := checkString(value, MaxName); err != nil {
 		d.line.refuse(ReasonRange, key, err)
+		return ""
 	}
+	return d.ids.string(value)
 }
 
 // originTag takes a tag of the origin from the host line, or compares it with the host line's.
@@ -293,7 +294,7 @@ func (d *Decoder) originTag(key string, seen *bool, have *string, value []byte) 
 		}
 		return
 	}
-	*have = d.ids.string(value)
+	*have = d.tagValue(key, value)
 }
 
 // end reads the timestamp and ends the line.

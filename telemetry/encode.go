@@ -64,7 +64,10 @@ func (e *Encoder) AppendInventory(dst []byte, inv *Inventory) ([]byte, error) {
 func (e *Encoder) begin(h *Header) {
 	e.head = h
 	e.line = line{enc: e, number: 1, lines: 1}
-	e.line.checkOrigin(&h.Origin)
+	e.line.checkIDs(&h.Origin)
+	if err := checkTag(h.Host); err != nil {
+		e.line.refuse(ReasonRange, "host", err)
+	}
 	if h.Time.IsZero() {
 		e.line.refuse(ReasonMissing, "time", errors.New("must be set"))
 	}

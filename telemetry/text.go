@@ -58,10 +58,10 @@ func checkName(s string) error {
 	return checkString(s, MaxName)
 }
 
-// checkTag reports what keeps s, which is valid UTF-8, from being the value of a tag. Line protocol cannot carry a
-// backslash at the end of one.
-func checkTag[T string | []byte](s T) error {
-	if err := checkString(s, MaxName); err != nil {
+// checkTag reports what keeps s from being the value of a tag that this program may write. Line protocol cannot carry
+// a backslash at the end of one.
+func checkTag(s string) error {
+	if err := checkName(s); err != nil {
 		return err
 	}
 	if s[len(s)-1] == '\\' {
