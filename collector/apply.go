@@ -1,0 +1,129 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/exameter/exameter/collector/consume"
+	"github.com/exameter/exameter/collector/feed/metrics"
+	"github.com/exameter/exameter/collector/fleet"
+	"github.com/exameter/exameter/collector/quarantine"
+	"github.com/exameter/exameter/telemetry"
+)
+
+// reasonKey is the reason for a record whose Kafka key is not its host: co-partitioning and compaction rest on the key.
+const reasonKey telemetry.Reason = "key-mismatch"
+
+// futureLimit is how far a record's own time may lie after its record time before it is counted.
+const futureLimit = time.Hour
+
+// applier is what applying reuses from record to record.
+type applier struct {
+	decoder   telemetry.Decoder
+	report    telemetry.Report
+	inventory telemetry.Inventory
+	results   [2][fleet.Outcomes]prometheus.Counter // by kind of topic
+	retired   prometheus.Counter
+	rejected  [2]prometheus.Counter
+}
+
+const (
+	inventories = iota
+	reports
+)
+
+// count finds the counters once, so that a record costs no look-up.
+func (a *applier) count(m *metrics.Metrics) {
+	for kind, name := range [...]string{"inventory", "telemetry"} {
+		for o := range fleet.Outcomes {
+			a.results[kind][o] = m.Records.WithLabelValues(name, o.String())
+		}
+		a.rejected[kind] = m.Records.WithLabelValues(name, "rejected")
+	}
+	a.retired = m.Records.WithLabelValues("inventory", "retired")
+}
+
+// apply takes the records of one partition. What cannot be used goes to quarantine; nothing stops the rest.
+func (c *collector) apply(b *consume.Batch) {
+	now := c.now()
+	for i := range b.Records {
+		rec := &b.Records[i]
+		at := rec.Time
+		if at.After(now) {
+			at = now // a broker's clock, or where it does not stamp a producer's, is ahead of ours
+		}
+		var err error
+		if b.Inventory {
+			err = c.applyInventory(b, rec, at)
+		} else {
+			err = c.applyReport(b, rec, at)
+		}
+		if err != nil {
+			c.reject(b, rec, err)
+		}
+	}
+}
+
+func (c *collector) applyReport(b *consume.Batch, rec *consume.Record, at time.Time) error {
+	a := &c.applier
+	if err := a.decoder.Report(rec.Value, &a.report); err != nil {
+		return err
+	}
+	if err := c.checkOrigin(b, rec, &a.report.Header); err != nil {
+		return err
+	}
+	a.results[reports][c.fleet.ApplyReport(b.Centre, &a.report, at)].Inc()
+	return nil
+}
+
+func (c *collector) applyInventory(b *consume.Batch, rec *consume.Record, at time.Time) error {
+	a := &c.applier
+	if rec.Value == nil {
+		c.fleet.Retire(b.Centre, string(rec.Key))
+		a.retired.Inc()
+		return nil
+	}
+	if err := a.decoder.Inventory(rec.Value, &a.inventory); err != nil {
+		return err
+	}
+	if err := c.checkOrigin(b, rec, &a.inventory.Header); err != nil {
+		return err
+	}
+	a.results[inventories][c.fleet.ApplyInventory(b.Centre, &a.inventory, at)].Inc()
+	return nil
+}
+
+// checkOrigin refuses a record whose key is not its host, and counts what is odd and yet usable.
+func (c *collector) checkOrigin(b *consume.Batch, rec *consume.Record, h *telemetry.Header) error {
+	if string(rec.Key) != h.Host {
+		return &telemetry.Error{Reason: reasonKey, Field: "host", Err: fmt.Errorf("the key is %.100q, the host %.100q", rec.Key, h.Host)}
+	}
+	if h.Centre != b.Centre {
+		c.metrics.ForeignCentre.Inc() // only the topic's centre can write to the topic, so that is where it counts
+	}
+	if h.Time.Sub(rec.Time) > futureLimit {
+		c.metrics.FutureDated.Inc()
+	}
+	return nil
+}
+
+// reject counts a record that could not be used, and keeps it aside.
+func (c *collector) reject(b *consume.Batch, rec *consume.Record, err error) {
+	reason := telemetry.Reason("unknown")
+	var te *telemetry.Error
+	if errors.As(err, &te) {
+		reason = te.Reason
+	}
+	kind := reports
+	if b.Inventory {
+		kind = inventories
+	}
+	c.applier.rejected[kind].Inc()
+	c.metrics.Rejected.WithLabelValues(string(reason)).Inc()
+	c.quarantine.Put(&quarantine.Record{
+		Reason: string(reason), Detail: err.Error(), Topic: b.Topic, Partition: b.Number, Offset: rec.Offset, Key: rec.Key, Value: rec.Value,
+	})
+}

@@ -1,0 +1,155 @@
+// Package httpfeed answers questions about capacity over HTTP. See docs/api.md.
+package httpfeed
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/collector/registry"
+)
+
+// Source is where answers come from. Its functions are called from any goroutine.
+type Source struct {
+	Snapshot func() *capacity.Snapshot // nil before the first fold
+	Registry func() *registry.Registry
+	Ready    func() (ready bool, waiting string)
+	Metrics  *prometheus.Registry
+	Requests *prometheus.CounterVec // by path and code
+}
+
+// Handler answers all paths.
+func Handler(src Source) http.Handler {
+	mux := http.NewServeMux()
+	get := func(path string, h http.HandlerFunc) {
+		mux.Handle(path, counted(src.Requests, path, readOnly(h)))
+	}
+	get("/v1/capacity", src.capacity)
+	get("/v1/centres", src.centres)
+	get("/metrics", promhttp.HandlerFor(src.Metrics, promhttp.HandlerOpts{Timeout: 10 * time.Second}).ServeHTTP)
+	get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
+	get("/readyz", src.readyz)
+	mux.Handle("/", counted(src.Requests, "other", func(w http.ResponseWriter, r *http.Request) {
+		problem(w, http.StatusNotFound, "", fmt.Sprintf("there is nothing at %.100q", r.URL.Path))
+	}))
+	return mux
+}
+
+// Serve answers on l until ctx ends, and then lets requests finish for two seconds.
+func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	s := &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+	}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		err := s.Shutdown(grace)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = s.Close() // a client that reads slowly does not keep the collector from stopping
+		}
+		stopped <- err
+	})
+	err := s.Serve(l)
+	if !stop() {
+		return <-stopped
+	}
+	return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
+}
+
+// readyz says whether the first rebuild is complete.
+func (src Source) readyz(w http.ResponseWriter, _ *http.Request) {
+	if ready, waiting := src.Ready(); !ready {
+		w.Header().Set("Retry-After", "1")
+		problem(w, http.StatusServiceUnavailable, "", waiting)
+		return
+	}
+	writeText(w, "ready\n")
+}
+
+// snapshot returns the last snapshot, or says why there is none yet: figures of half a rebuild would be wrong.
+func (src Source) snapshot(w http.ResponseWriter) *capacity.Snapshot {
+	ready, waiting := src.Ready()
+	s := src.Snapshot()
+	if !ready || s == nil {
+		if waiting == "" {
+			waiting = "the first figures are being folded"
+		}
+		w.Header().Set("Retry-After", "1")
+		problem(w, http.StatusServiceUnavailable, "", waiting)
+		return nil
+	}
+	return s
+}
+
+// fresh sets the headers of an answer that is a function of the revision, and reports whether the client has it already.
+//
+// The tag is weak: under one revision the figures stay as they are, while as_of and the ages move on.
+func fresh(w http.ResponseWriter, r *http.Request, revision int64) bool {
+	tag := `W/"` + strconv.FormatInt(revision, 10) + `"`
+	w.Header().Set("ETag", tag)
+	w.Header().Set("Cache-Control", "no-cache")
+	if matches(r.Header.Get("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return true
+	}
+	return false
+}
+
+// Problem is an error as RFC 9457 has it, with the parameter that was wrong.
+type Problem struct {
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail"`
+	Parameter string `json:"parameter,omitempty"`
+}
+
+// problem answers with an error.
+func problem(w http.ResponseWriter, status int, parameter, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	writeJSON(w, Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Parameter: parameter})
+}
+
+// writeJSON writes a value on one line. A client that went away is no concern of ours.
+func writeJSON(w http.ResponseWriter, v any) {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v)
+}
+
+func writeText(w http.ResponseWriter, s string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write([]byte(s))
+}
+
+// readOnly lets GET and HEAD through.
+func readOnly(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			problem(w, http.StatusMethodNotAllowed, "", fmt.Sprintf("%.20q is not allowed here: want GET or HEAD", r.Method))
+			return
+		}
+		h(w, r)
+	}
+}
+
+// counted counts answers by path and code.
+func counted(c *prometheus.CounterVec, path string, h http.HandlerFunc) http.Handler {
+	return promhttp.InstrumentHandlerCounter(c.MustCurryWith(prometheus.Labels{"path": path}), h)
+}

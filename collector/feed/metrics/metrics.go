@@ -1,0 +1,235 @@
+// Package metrics exposes the collector to Prometheus. Every scrape reads the last snapshot; nothing is kept twice.
+package metrics
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/collector/consume"
+	"github.com/exameter/exameter/collector/fleet"
+	"github.com/exameter/exameter/collector/quarantine"
+)
+
+// Source is where a scrape reads from. Its functions are called from any goroutine.
+type Source struct {
+	Snapshot   func() *capacity.Snapshot // nil before the first fold
+	Fleet      func() fleet.Stats
+	Consume    func() consume.Stats
+	Quarantine func() quarantine.Stats
+	Ready      func() bool
+}
+
+// Metrics are the collector's own instruments, and a registry with all there is.
+type Metrics struct {
+	Registry *prometheus.Registry
+
+	// Records counts records by kind of topic (inventory, telemetry) and result: the fleet's outcomes, "retired" and "rejected".
+	Records *prometheus.CounterVec
+	// Rejected counts records that went to quarantine, by reason.
+	Rejected *prometheus.CounterVec
+	// ForeignCentre counts records that name another centre than their topic.
+	ForeignCentre prometheus.Counter
+	// FutureDated counts records whose own time lies more than an hour after their record time.
+	FutureDated prometheus.Counter
+	// Checks counts recounts of the fleet by result: equal, different.
+	Checks *prometheus.CounterVec
+	// Folds observes how long folds take, in seconds.
+	Folds prometheus.Histogram
+	// Requests counts HTTP requests by path and code.
+	Requests *prometheus.CounterVec
+	// Reloads counts reloads of the registry and the catalogue by result: ok, failed.
+	Reloads *prometheus.CounterVec
+}
+
+// New makes the instruments, and a registry of them and of what is read from src.
+func New(version string, src Source) *Metrics {
+	m := &Metrics{
+		Registry: prometheus.NewRegistry(),
+		Records: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exameter_records_total", Help: "Records read from Kafka, by kind of topic and result.",
+		}, []string{"kind", "result"}),
+		Rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exameter_records_rejected_total", Help: "Records that could not be used and went to quarantine, by reason.",
+		}, []string{"reason"}),
+		ForeignCentre: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "exameter_records_foreign_centre_total", Help: "Records that name another centre than their topic; the topic's counts.",
+		}),
+		FutureDated: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "exameter_records_future_total", Help: "Records whose own time lies more than an hour after their record time.",
+		}),
+		Checks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exameter_self_checks_total", Help: "Recounts of the whole fleet, by whether they gave the incremental figures. A difference is a defect.",
+		}, []string{"result"}),
+		Folds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "exameter_fold_seconds", Help: "Time to fold the fleet into a snapshot.",
+			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1},
+		}),
+		Requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exameter_http_requests_total", Help: "HTTP requests, by path and status code.",
+		}, []string{"path", "code"}),
+		Reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exameter_reloads_total", Help: "Reloads of the registry and the catalogue, by result.",
+		}, []string{"result"}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "exameter_build_info", Help: "Always 1; the label tells the version.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	build.Set(1)
+	m.Registry.MustRegister(
+		m.Records, m.Rejected, m.ForeignCentre, m.FutureDated, m.Checks, m.Folds, m.Requests, m.Reloads, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		reader{src},
+	)
+	for _, result := range []string{"equal", "different"} {
+		m.Checks.WithLabelValues(result) // a series that is missing cannot be alerted on
+	}
+	return m
+}
+
+// reader turns what the collector knows into metrics at each scrape.
+type reader struct{ src Source }
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("exameter_"+name, help, labels, nil)
+}
+
+var (
+	flopsDesc       = desc("capacity_flops", "Peak throughput in flop/s by class and state, each device by its class's precision.", "class", "state")
+	devicesDesc     = desc("devices", "Devices by centre, class and state.", "centre", "class", "state")
+	unpricedDesc    = desc("devices_unpriced", "Devices whose model has no peak in the catalogue, by class.", "class")
+	utilisationDesc = desc("utilisation_ratio", "Busy-weighted nameplate by class: share of the peak of healthy devices with known activity.", "class")
+	powerDesc       = desc("power_watts", "Measured power of online devices, by class.", "class")
+	hostsDesc       = desc("hosts", "Hosts that hold devices, by centre and state (rated, online).", "centre", "state")
+	coverageDesc    = desc("coverage_ratio", "Online hosts ÷ rated hosts, by centre.", "centre")
+	ageDesc         = desc("report_age_seconds", "Age of the last reports of online hosts, by centre and quantile.", "centre", "quantile")
+	revisionDesc    = desc("revision", "Revision of the figures.")
+	asOfDesc        = desc("as_of_timestamp_seconds", "When the figures were folded.")
+	readyDesc       = desc("ready", "1 once the first rebuild from Kafka is complete.")
+
+	uninventoriedHosts   = desc("hosts_uninventoried", "Hosts that report and have no inventory; their devices are not counted.")
+	uninventoriedDevices = desc("devices_uninventoried", "Devices that are reported and stand in no inventory; they are not counted.")
+	contestedDesc        = desc("devices_contested", "Devices that more than one host claims; each counts once.")
+	skewedDesc           = desc("hosts_skewed", "Hosts whose last report's own time is more than a minute from its record time.")
+
+	lagDesc         = desc("partition_lag_records", "Records of a partition that are not read yet, as of the last fetch.", "topic", "partition")
+	failingDesc     = desc("partitions_failing", "Partitions and look-ups that fail at the moment.")
+	reconnectsDesc  = desc("reconnects_total", "Sessions with a broker that failed and were begun anew.")
+	stallsDesc      = desc("stalls_total", "Partition readers that stood still and were begun anew.")
+	offsetsLostDesc = desc("offsets_lost_total", "Times that retention had passed the place to go on from.")
+	corruptDesc     = desc("corrupt_batches_total", "Record batches that could not be read and were skipped.")
+	producerDesc    = desc("topic_producer_time", "1 for a telemetry topic that does not use LogAppendTime.", "topic")
+
+	quarantineDesc = desc("quarantine_records_total", "Records for the quarantine topic, by result (written, suppressed, failed).", "result")
+)
+
+// Describe sends every descriptor.
+func (r reader) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		flopsDesc, devicesDesc, unpricedDesc, utilisationDesc, powerDesc, hostsDesc, coverageDesc, ageDesc, revisionDesc, asOfDesc, readyDesc,
+		uninventoriedHosts, uninventoriedDevices, contestedDesc, skewedDesc,
+		lagDesc, failingDesc, reconnectsDesc, stallsDesc, offsetsLostDesc, corruptDesc, producerDesc, quarantineDesc,
+	} {
+		ch <- d
+	}
+}
+
+// Collect sends every metric.
+func (r reader) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge(readyDesc, bit(r.src.Ready()))
+	if s := r.src.Snapshot(); s != nil {
+		collectCapacity(s, gauge)
+	}
+	f := r.src.Fleet()
+	gauge(uninventoriedHosts, float64(f.UninventoriedHosts))
+	gauge(uninventoriedDevices, float64(f.UninventoriedDevices))
+	gauge(contestedDesc, float64(f.ContestedDevices))
+	gauge(skewedDesc, float64(f.SkewedHosts))
+	c := r.src.Consume()
+	for _, p := range c.Partitions {
+		gauge(lagDesc, float64(p.Lag), p.Topic, strconv.Itoa(p.Number))
+	}
+	for _, t := range c.ProducerTime {
+		gauge(producerDesc, 1, t)
+	}
+	gauge(failingDesc, float64(c.Failing))
+	counter(reconnectsDesc, c.Reconnects)
+	counter(stallsDesc, c.Stalls)
+	counter(offsetsLostDesc, c.OffsetsLost)
+	counter(corruptDesc, c.Corrupt)
+	q := r.src.Quarantine()
+	counter(quarantineDesc, q.Written, "written")
+	counter(quarantineDesc, q.Suppressed, "suppressed")
+	counter(quarantineDesc, q.Failed, "failed")
+}
+
+// collectCapacity sends what the snapshot says: by class in flops, by centre and class in devices.
+func collectCapacity(s *capacity.Snapshot, gauge func(*prometheus.Desc, float64, ...string)) {
+	gauge(revisionDesc, float64(s.Revision))
+	gauge(asOfDesc, float64(s.AsOf.UnixMilli())/1000)
+	for _, g := range groups(s, capacity.ByClassOf) {
+		e := &g.Eflops
+		for _, v := range []struct {
+			state string
+			flops capacity.Flops
+		}{
+			{"rated", e.Rated}, {"online", e.Online}, {"healthy", e.Healthy}, {"busy", e.Busy}, {"free", e.Free},
+			{"drained", e.Drained}, {"faulty", e.Faulty}, {"stale", e.Stale},
+		} {
+			gauge(flopsDesc, float64(v.flops)*1e6, g.Class, v.state)
+		}
+		gauge(unpricedDesc, float64(g.Devices.Unpriced), g.Class)
+		gauge(powerDesc, g.PowerW, g.Class)
+		if g.Utilisation != nil {
+			gauge(utilisationDesc, *g.Utilisation, g.Class)
+		}
+	}
+	for _, g := range groups(s, capacity.ByCentre, capacity.ByClassOf) {
+		d := &g.Devices
+		for _, v := range []struct {
+			state string
+			n     int64
+		}{
+			{"rated", d.Rated}, {"online", d.Online}, {"healthy", d.Healthy}, {"busy", d.Busy}, {"free", d.Free},
+			{"drained", d.Drained}, {"faulty", d.Faulty}, {"stale", d.Stale},
+		} {
+			gauge(devicesDesc, float64(v.n), g.Centre, g.Class, v.state)
+		}
+	}
+	for _, g := range groups(s, capacity.ByCentre) {
+		gauge(hostsDesc, float64(g.Hosts.Rated), g.Centre, "rated")
+		gauge(hostsDesc, float64(g.Hosts.Online), g.Centre, "online")
+		if g.Coverage != nil {
+			gauge(coverageDesc, *g.Coverage, g.Centre)
+		}
+		if g.Age != nil {
+			gauge(ageDesc, g.Age.P50, g.Centre, "0.5")
+			gauge(ageDesc, g.Age.P99, g.Centre, "0.99")
+			gauge(ageDesc, g.Age.Max, g.Centre, "1")
+		}
+	}
+}
+
+// groups answers a query that cannot fail.
+func groups(s *capacity.Snapshot, by ...capacity.Dimension) []capacity.Group {
+	doc, err := s.Document(capacity.Query{By: by, Kind: capacity.KindAll})
+	if err != nil {
+		panic(err) // the dimensions above are constants
+	}
+	return doc.Groups
+}
+
+func bit(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
