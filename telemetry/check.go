@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// The times that a record can have been made at. Both fit a timestamp in nanoseconds.
+// The times that a record can have been made at: minTime is the first, maxTime is no longer one. Both fit a timestamp in
+// nanoseconds.
 var (
 	minTime = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	maxTime = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -26,7 +27,7 @@ func (l *line) checkIDs(o *Origin) {
 
 // checkTime refuses a time that no clock in order can have shown.
 func (l *line) checkTime(t time.Time) {
-	if !t.After(minTime) || !t.Before(maxTime) {
+	if t.Before(minTime) || !t.Before(maxTime) {
 		l.refuse(ReasonRange, "time", fmt.Errorf("%s is not within %d to %d", t.UTC().Format(time.RFC3339Nano),
 			minTime.Year(), maxTime.Year()))
 	}
