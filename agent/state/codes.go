@@ -12,6 +12,7 @@ type Code string
 // The codes of this package's rules. Sources give codes of their own in DeviceReading.Fault.
 const (
 	Lost            Code = "lost"
+	ResetRequired   Code = "reset-required"
 	DriverMismatch  Code = "driver-mismatch"
 	NVMLError       Code = "nvml-error"
 	ThermalShutdown Code = "thermal-shutdown"
@@ -40,6 +41,7 @@ type CodeDoc struct {
 // Codes lists every code in the order in which the rules look for it: the first that applies decides.
 var Codes = []CodeDoc{
 	{Lost, telemetry.Faulty, "the driver says that the device is gone from the bus or does not answer", "the device answers again"},
+	{ResetRequired, telemetry.Faulty, "the driver says that the device works again only after a reset", "device reset"},
 	{DriverMismatch, telemetry.Faulty, "the vendor's library and the kernel driver are of different versions, so nothing can run until one of them is replaced", "matching versions"},
 	{ThermalShutdown, telemetry.Faulty, "the device switched itself off for heat", "the device answers again"},
 	{NVMLError, telemetry.Faulty, "the vendor's library answers with an error instead of a reading", "a reading"},

@@ -39,6 +39,7 @@ type tracked struct {
 	detail   string
 	active   time.Time
 	useKnown time.Time
+	placed   bool    // generations of its faults are those of this run of the agent
 	own      Verdict // drain left aside
 	last     outcome
 }
@@ -246,8 +247,16 @@ func (t *Tracker) read(source string, at time.Time, r *poll.DeviceReading) (rene
 
 // faults keeps the account of what counts against a device after its cause has passed.
 func (t *Tracker) faults(d *tracked, at time.Time, r *poll.DeviceReading) {
+	if !d.placed {
+		// Generations count within one run of the agent. That the driver was loaded anew while no agent ran goes
+		// unnoticed: what stood before stands until someone says that it is over.
+		for i := range d.Faults {
+			d.Faults[i].Generation = r.Generation
+		}
+		d.placed = true
+	}
 	before := len(d.Faults)
-	d.Faults = slices.DeleteFunc(d.Faults, func(f Fault) bool { return f.Boot == t.boot && r.Generation > f.Generation })
+	d.Faults = slices.DeleteFunc(d.Faults, func(f Fault) bool { return r.Generation > f.Generation })
 	t.dirty = t.dirty || len(d.Faults) != before
 	for _, x := range r.XIDs {
 		meaning, isFatal := fatal(x)

@@ -191,7 +191,9 @@ func TestTrackerXIDsStick(t *testing.T) {
 
 	reload := newBench(t, kept)
 	c = card(0)
-	c.Generation = 1
+	c.Generation = 5 // it counts anew in every run of the agent, from wherever the source begins
+	reload.want(reload.tick(answer(reload.now, c)), "GPU-0=faulty(xid)")
+	c.Generation = 6
 	reload.want(reload.tick(answer(reload.now, c)), "GPU-0=free")
 	c.XIDs = []int64{62}
 	reload.want(reload.tick(answer(reload.now, c)), "GPU-0=faulty(xid)")
