@@ -1,0 +1,122 @@
+// Package host reads what a host is (its identity, its boot, its system) and how it is: uptime, load, and how wrong its
+// clock may be.
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/exameter/exameter/agent/kernelfile"
+	"github.com/exameter/exameter/agent/poll"
+	"github.com/exameter/exameter/telemetry"
+)
+
+// Roots are where the file trees of a host are found: /proc, /sys and /etc on a real one.
+type Roots struct {
+	Proc, Sys, Etc string
+}
+
+// Source reads a host's uptime, load and clock.
+type Source struct {
+	uptime, loadavg *kernelfile.File
+
+	adjtimex func(*unix.Timex) (state int, err error)
+	said     bool // that the clock is not synchronised
+}
+
+// New returns a source that reads below the roots, and the clock of the kernel it runs on.
+func New(roots Roots) *Source {
+	return &Source{
+		uptime:   kernelfile.New(filepath.Join(roots.Proc, "uptime"), 128),
+		loadavg:  kernelfile.New(filepath.Join(roots.Proc, "loadavg"), 128),
+		adjtimex: unix.Adjtimex,
+	}
+}
+
+// Name returns "host".
+func (s *Source) Name() string { return "host" }
+
+// Read takes one sample. What could not be read is unknown in it, and named by the error.
+func (s *Source) Read(context.Context) (poll.Reading, error) {
+	var r poll.HostReading
+	uptime, errUptime := firstMilli(s.uptime)
+	if errUptime == nil {
+		r.Uptime = telemetry.Known(telemetry.Seconds(uptime / 1000))
+	}
+	load, errLoad := firstMilli(s.loadavg)
+	if errLoad == nil {
+		r.LoadMilli = telemetry.Known(load)
+	}
+	clockError, notices, errClock := s.clock()
+	r.ClockError = clockError
+	return poll.Reading{Host: &r, Notices: notices}, errors.Join(errUptime, errLoad, errClock)
+}
+
+// Close closes the files.
+func (s *Source) Close() error { return errors.Join(s.uptime.Close(), s.loadavg.Close()) }
+
+// clock returns how wrong the clock may be at most, as the kernel's time discipline states it. The kernel lets that
+// bound grow while nobody disciplines the clock, and then says that it is not synchronised: the bound is unknown. See
+// adjtimex(2).
+func (s *Source) clock() (telemetry.Opt[telemetry.Milliseconds], []poll.Notice, error) {
+	var unknown telemetry.Opt[telemetry.Milliseconds]
+	var t unix.Timex
+	state, err := s.adjtimex(&t)
+	if err != nil {
+		return unknown, nil, fmt.Errorf("asking the kernel how wrong its clock may be: %w", err)
+	}
+	if state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0 && t.Maxerror >= 0 {
+		return telemetry.Known(telemetry.Milliseconds((int64(t.Maxerror) + 999) / 1000)), nil, nil
+	}
+	if s.said {
+		return unknown, nil, nil
+	}
+	s.said = true
+	return unknown, []poll.Notice{{
+		Key:    "clock-unsynchronised",
+		Text:   "the kernel says that nothing keeps its clock right; nobody can tell how old this host's reports are",
+		Remedy: "run chrony with rtcsync in its configuration, systemd-timesyncd or ntpd; timedatectl shows the state",
+	}}, nil
+}
+
+// firstMilli reads the decimal number at the beginning of a file.
+func firstMilli(f *kernelfile.File) (int64, error) {
+	b, err := f.Read()
+	if err != nil {
+		return 0, err
+	}
+	v, err := parseMilli(b)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", f.Path(), err)
+	}
+	return v, nil
+}
+
+// parseMilli parses the decimal number before the first space, such as 0.52, into thousandths. Digits beyond the third
+// are dropped.
+func parseMilli(b []byte) (int64, error) {
+	word, _, ended := bytes.Cut(b, []byte(" "))
+	if !ended {
+		return 0, fmt.Errorf("want a number and a space, have %.64q", b)
+	}
+	whole, fraction, _ := bytes.Cut(word, []byte("."))
+	v, err := strconv.ParseUint(string(whole), 10, 44) // so that a thousand of it fit
+	if err != nil {
+		return 0, fmt.Errorf("number %.64q: %w", word, err)
+	}
+	milli, digit := int64(v)*1000, int64(100)
+	for _, c := range fraction {
+		if c < '0' || c > '9' {
+			return 0, fmt.Errorf("number %.64q: want digits after the point", word)
+		}
+		milli += int64(c-'0') * digit
+		digit /= 10
+	}
+	return milli, nil
+}
