@@ -1,0 +1,176 @@
+//go:build linux && cgo
+
+package nvml
+
+// Calls into NVML go through a table of addresses that dlsym filled when the library was loaded. The usual way, calls
+// that the dynamic linker binds, has three faults here: a symbol that an older driver lacks kills the process; the
+// linker pins a library to which it has bound a call, so that after a driver upgrade the old library would answer for
+// as long as the agent runs; and a program linked with "-z now" does not start without the library.
+
+/*
+#cgo linux LDFLAGS: -ldl
+#include "call.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	"github.com/exameter/exameter/agent/poll"
+)
+
+// library is NVML, loaded and initialised. Its scratch memory takes what calls return; only the goroutine that reads
+// uses it.
+type library struct {
+	dl   unsafe.Pointer
+	path string
+	fn   [symbols]C.word
+	*scratch
+}
+
+// scratch is memory that C writes to.
+type scratch struct {
+	text        [128]byte
+	u           [4]uint32
+	q           uint64
+	handle      uintptr
+	memory      abiMemory
+	memoryV2    abiMemoryV2
+	utilization abiUtilization
+	pci         abiPCI
+	temperature abiTemperature
+	profile     abiProfile
+	attributes  abiAttributes
+	support     abiGPMSupport
+	gpm         abiGPM
+	processes   []abiProcess
+	processesV1 []abiProcessV1
+}
+
+// load opens the library and initialises NVML. The error wraps poll.ErrAbsent where there is no library, and a code
+// where NVML refuses.
+func load(name string) (driver, error) {
+	l := &library{scratch: &scratch{processes: make([]abiProcess, 64)}}
+	if err := l.open(name); err != nil {
+		return nil, err
+	}
+	c := errFunctionNotFound
+	switch {
+	case l.fn[fnInit] != 0 && l.fn[fnShutdown] != 0:
+		c = code(C.exm_0(l.fn[fnInit]))
+	default:
+		return nil, errors.Join(fmt.Errorf("%s is no NVML library: it lacks nvmlInit or nvmlShutdown", l.path), l.close())
+	}
+	if c != success {
+		return nil, errors.Join(fmt.Errorf("initialise: %w", c), l.close())
+	}
+	return l, nil
+}
+
+func (l *library) open(name string) error {
+	cname := C.CString(name)
+	defer C.free(unsafe.Pointer(cname))
+	// dlerror answers for the thread that failed.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var reason *C.char
+	if l.dl = C.exm_open(cname, &reason); l.dl == nil {
+		words := C.GoString(reason)
+		if missing(name, words) {
+			return fmt.Errorf("no NVIDIA driver here, %s cannot be found: %w", name, poll.ErrAbsent)
+		}
+		return fmt.Errorf("load library %q: %s", name, words)
+	}
+	l.path = C.GoString(C.exm_file(l.dl))
+	for i, names := range symbolNames {
+		for _, n := range names {
+			csym := C.CString(n)
+			l.fn[i] = C.exm_symbol(l.dl, csym)
+			C.free(unsafe.Pointer(csym))
+			if l.fn[i] != 0 {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// missing tells a library that is not there from one that cannot be loaded, such as one whose own dependencies are
+// missing.
+func missing(name, words string) bool {
+	if strings.Contains(name, "/") {
+		_, err := os.Stat(name)
+		return errors.Is(err, os.ErrNotExist)
+	}
+	return strings.HasPrefix(words, name+": cannot open shared object file")
+}
+
+func (l *library) close() error {
+	if C.dlclose(l.dl) != 0 {
+		return fmt.Errorf("unload library %q", l.path)
+	}
+	l.dl, l.fn = nil, [symbols]C.word{}
+	return nil
+}
+
+func (l *library) shutdown() error {
+	c := code(C.exm_0(l.fn[fnShutdown]))
+	if c != success && c != errUninitialized {
+		return errors.Join(fmt.Errorf("shut down: %w", c), l.close())
+	}
+	return l.close()
+}
+
+func (l *library) file() string { return l.path }
+
+func (l *library) version() (string, code) {
+	if l.fn[fnDriverVersion] == 0 {
+		return "", errFunctionNotFound
+	}
+	clear(l.text[:])
+	c := C.exm_pu(l.fn[fnDriverVersion], unsafe.Pointer(&l.text[0]), C.u32(len(l.text)-1))
+	return l.string(), code(c)
+}
+
+func (l *library) count() (int, code) {
+	if l.fn[fnCount] == 0 {
+		return 0, errFunctionNotFound
+	}
+	l.u[0] = 0
+	c := code(C.exm_p(l.fn[fnCount], unsafe.Pointer(&l.u[0])))
+	if c != success || l.u[0] == allOnes32 {
+		return 0, c
+	}
+	return int(l.u[0]), c
+}
+
+func (l *library) device(i int) (device, code) {
+	if l.fn[fnHandle] == 0 {
+		return nil, errFunctionNotFound
+	}
+	l.handle = 0
+	c := code(C.exm_up(l.fn[fnHandle], C.u32(i), unsafe.Pointer(&l.handle)))
+	if c != success {
+		return nil, c
+	}
+	if l.handle == 0 {
+		return nil, errUnknown
+	}
+	return &handle{l, C.word(l.handle)}, success
+}
+
+// string takes what C wrote into the text.
+func (l *library) string() string {
+	b := l.text[:len(l.text)-1]
+	for i, c := range b {
+		if c == 0 {
+			return string(b[:i])
+		}
+	}
+	return string(b)
+}
