@@ -1,0 +1,104 @@
+package sim
+
+import "time"
+
+// Troubles happen at random. Each has a rate for one host (or, where said, one device) and a mean time until it is over;
+// their product is the share that is in trouble on average, with which a simulation also begins.
+var (
+	deviceFault = trouble{every: 2400 * time.Hour, lasts: 12 * time.Hour} // of one device: 0.5 %
+	hostDrain   = trouble{every: 250 * time.Hour, lasts: 3 * time.Hour}   // 1.2 %
+	hostSilent  = trouble{every: 1000 * time.Hour, lasts: 2 * time.Hour}  // 0.2 %
+	rackSilent  = trouble{every: 40_000 * time.Hour, lasts: time.Hour}    // of the racks' hosts, by 8
+)
+
+// rack is how many neighbours fall silent together.
+const rack = 8
+
+type trouble struct{ every, lasts time.Duration }
+
+// share is the part that is in trouble on average.
+func (t trouble) share() float64 { return float64(t.lasts) / float64(t.every) }
+
+// befall makes troubles begin and end over a stretch of simulated time.
+func (c *centre) befall(w *crew, dt time.Duration) {
+	strikes := func(t trouble) bool { return c.rng.Float64() < float64(dt)/float64(t.every) }
+	passes := func(t trouble) bool { return c.rng.Float64() < float64(dt)/float64(t.lasts) }
+	for i, h := range w.hosts {
+		switch {
+		case h.silent:
+			if passes(hostSilent) {
+				c.wake(h)
+			}
+			continue
+		case strikes(hostSilent):
+			c.silence(w, h)
+			continue
+		case i%rack == 0 && strikes(rackSilent):
+			for _, n := range w.hosts[i:min(i+rack, len(w.hosts))] {
+				c.silence(w, n)
+			}
+			continue
+		}
+		if h.drained && passes(hostDrain) {
+			h.drained = false
+			c.changed(h)
+		} else if !h.drained && strikes(hostDrain) {
+			c.drain(h)
+		}
+		for d := range h.devices {
+			broken := h.faulty>>d&1 != 0
+			if broken && passes(deviceFault) {
+				h.faulty &^= 1 << d
+				h.faults[d] = nil
+				c.changed(h)
+			} else if !broken && strikes(deviceFault) {
+				c.damage(w, h, d)
+			}
+		}
+	}
+}
+
+// begin puts so many hosts and devices in trouble as there are on average.
+func (c *centre) begin(w *crew) {
+	for _, h := range w.hosts {
+		if c.rng.Float64() < hostSilent.share() {
+			c.silence(w, h)
+		}
+		if c.rng.Float64() < hostDrain.share() {
+			c.drain(h)
+		}
+		for d := range h.devices {
+			if c.rng.Float64() < deviceFault.share() {
+				c.damage(w, h, d)
+			}
+		}
+	}
+}
+
+// silence stops a host from saying anything. Its jobs die with it.
+func (c *centre) silence(w *crew, h *host) {
+	w.kill(h, ^uint32(0), c)
+	h.silent = true
+}
+
+// wake brings a silent host back: it was booted anew.
+func (c *centre) wake(h *host) {
+	h.silent = false
+	h.restart(c.rng, c.now)
+	c.changed(h)
+}
+
+// drain takes a host out. Its jobs may finish.
+func (c *centre) drain(h *host) {
+	h.drained = true
+	c.changed(h)
+}
+
+// damage makes a device faulty, and ends the job on it.
+func (c *centre) damage(w *crew, h *host, d int) {
+	w.kill(h, 1<<d, c)
+	kinds := h.server.faults()
+	h.faulty |= 1 << d
+	h.faults[d] = kinds[c.rng.IntN(len(kinds))]
+	c.changed(h)
+}
