@@ -17,6 +17,8 @@ const (
 	tick = 100 * time.Millisecond
 	// atOnce bounds the hosts that speak in one batch, and thereby its memory.
 	atOnce = 256
+	// lastWord is how long a batch may still take when the driver is stopped.
+	lastWord = time.Second
 )
 
 // Driver sends what a province says to Kafka, as its agents would: keyed by host, acknowledged by all replicas.
@@ -54,15 +56,19 @@ func (d *Driver) Run(ctx context.Context) error {
 		BatchSize: 2 * atOnce, BatchBytes: 240 << 10, BatchTimeout: 5 * time.Millisecond, MaxAttempts: 3,
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	// What is on its way when ctx ends may still arrive, so that the ledger knows.
+	sending, give := context.WithCancel(context.WithoutCancel(ctx))
+	defer give()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWord, give) })()
 	for _, c := range d.Province.centres {
-		g.Go(func() error { return d.centre(ctx, c, w) })
+		g.Go(func() error { return d.centre(ctx, sending, c, w) })
 	}
 	err = g.Wait()
 	return errors.Join(err, w.Close())
 }
 
 // centre drives one centre.
-func (d *Driver) centre(ctx context.Context, c *centre, w *kafka.Writer) error {
+func (d *Driver) centre(ctx, sending context.Context, c *centre, w *kafka.Writer) error {
 	t := time.NewTicker(tick)
 	defer t.Stop()
 	var b batch
@@ -82,13 +88,13 @@ func (d *Driver) centre(ctx context.Context, c *centre, w *kafka.Writer) error {
 			if err := c.collect(&b, c.now, atOnce); err != nil {
 				return err
 			}
-			out = d.send(ctx, c, &b, w, out[:0])
+			out = d.send(ctx, sending, c, &b, w, out[:0])
 		}
 	}
 }
 
 // send writes a batch and enters the outcome. It returns the slice it was lent.
-func (d *Driver) send(ctx context.Context, c *centre, b *batch, w *kafka.Writer, out []kafka.Message) []kafka.Message {
+func (d *Driver) send(ctx, sending context.Context, c *centre, b *batch, w *kafka.Writer, out []kafka.Message) []kafka.Message {
 	if len(b.messages) == 0 {
 		return out
 	}
@@ -96,7 +102,7 @@ func (d *Driver) send(ctx context.Context, c *centre, b *batch, w *kafka.Writer,
 		m := &b.messages[i]
 		out = append(out, kafka.Message{Topic: m.topic, Key: []byte(m.host.origin.Host), Value: b.value(m)})
 	}
-	err := w.WriteMessages(ctx, out...)
+	err := w.WriteMessages(sending, out...)
 	var each kafka.WriteErrors
 	partial := errors.As(err, &each) && len(each) == len(out)
 	failed := func(i int) bool { return err != nil && (!partial || each[i] != nil) }
