@@ -36,6 +36,7 @@ type Options struct {
 	Registry  *registry.Registry // instead of the file named in the configuration
 	Catalogue *catalog.Catalog   // instead of the embedded one and the file named in the configuration
 	Ready     func(addr string)  // called once HTTP is answered, with the address it is answered at
+	Alive     func()             // called after every fold: a collector that hangs stops calling it
 	Reload    <-chan struct{}    // each value makes the registry and the catalogue be read anew
 	Now       func() time.Time
 	Version   string

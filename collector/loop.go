@@ -41,6 +41,9 @@ func (c *collector) fold() {
 	stats := c.fleet.Stats()
 	c.snapshot.Store(s)
 	c.counts.Store(&stats)
+	if c.opts.Alive != nil {
+		c.opts.Alive()
+	}
 	if rebuilt && !c.ready.Swap(true) {
 		c.log.Info("rebuild from Kafka is complete", "hosts", stats.Hosts, "revision", s.Revision)
 	}

@@ -136,7 +136,7 @@ func (c *Consumer) look(ctx context.Context) error {
 	}
 	var errs []error
 	for _, addr := range c.cfg.Brokers {
-		parts, err := list(ctx, d, addr)
+		parts, err := List(ctx, d, addr)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("broker %s: %w", addr, err))
 			continue
@@ -155,8 +155,8 @@ func (c *Consumer) look(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// list asks one broker for all partitions. Topics are never named, because naming one can create it.
-func list(ctx context.Context, d *kafka.Dialer, addr string) ([]kafka.Partition, error) {
+// List asks one broker for all partitions. Topics are never named, because naming one can create it.
+func List(ctx context.Context, d *kafka.Dialer, addr string) ([]kafka.Partition, error) {
 	ctx, cancel := context.WithTimeout(ctx, slack)
 	defer cancel()
 	conn, err := d.DialContext(ctx, "tcp", addr)
