@@ -160,7 +160,7 @@ func (d *Decoder) measurement(host string) string {
 	l := &d.line
 	b, err := d.scan.Measurement()
 	if err != nil {
-		l.refuse(ReasonSyntax, "", err)
+		l.refuseSyntax("", err)
 		return ""
 	}
 	m := measurementOf(b)
@@ -229,7 +229,7 @@ func (d *Decoder) tags(own string) (id string) {
 	for l.err == nil {
 		key, value, err := d.scan.NextTag()
 		if err != nil {
-			l.refuse(ReasonSyntax, "", err)
+			l.refuseSyntax("", err)
 		}
 		if key == nil {
 			break
@@ -306,7 +306,7 @@ func (d *Decoder) end() {
 	b, err := d.scan.TimeBytes()
 	switch {
 	case err != nil:
-		l.refuse(ReasonSyntax, "time", err)
+		l.refuseSyntax("time", err)
 		return
 	case b == nil:
 		l.refuse(ReasonMissing, "time", errors.New("no timestamp"))

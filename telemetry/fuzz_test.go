@@ -34,8 +34,15 @@ func seed(f *testing.F, kind string) {
 		}
 		f.Add(b)
 		for _, spoil := range [][2]string{
-			{"=1i", "=-1i"}, {"lines=", "later=1.5,lines="}, {" 1795", "  1795"}, {"host=", `host=\ \,\=\`}, {`"b`, `"\"\\\`},
-			{"\n", "\r\n"}, {"false", "F"}, {"exameter_", "exameter_x"}, {"centre=guian-sc,", ""},
+			{"=1i", "=-1i"},
+			{"lines=", "later=1.5,lines="},
+			{" 1795", "  1795"},
+			{"host=", `host=\ \,\=\`},
+			{`"b`, `"\"\\\`},
+			{"\n", "\r\n"},
+			{"false", "F"},
+			{"exameter_", "exameter_x"},
+			{"centre=guian-sc,", ""},
 		} {
 			f.Add([]byte(strings.Replace(string(b), spoil[0], spoil[1], 1)))
 		}

@@ -39,6 +39,15 @@ func (l *line) refuse(reason Reason, field string, err error) {
 	l.key = nil
 }
 
+// refuseSyntax refuses a line that the library could not read. The library's own number of the line is not the
+// record's: its decoder has read another before.
+func (l *line) refuseSyntax(field string, err error) {
+	if at, ok := errors.AsType[*lineprotocol.DecodeError](err); ok {
+		err = fmt.Errorf("column %d: %w", at.Column, at.Err)
+	}
+	l.refuse(ReasonSyntax, field, err)
+}
+
 // read takes the fields of p from the line.
 func (l *line) read(p part) {
 	l.known, l.seen = 0, 0
@@ -70,7 +79,7 @@ func (l *line) skip() {
 func (l *line) advance() {
 	var err error
 	if l.key, l.kind, l.value, err = l.dec.scan.NextFieldBytes(); err != nil {
-		l.refuse(ReasonSyntax, "", err)
+		l.refuseSyntax("", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -35,6 +36,12 @@ func TestRefusedReports(t *testing.T) {
 		}
 		if e, ok := err.(*Error); ok && (e.Line != line || e.Field != field) {
 			t.Errorf("refused at line %d %q, want line %d %q: %v", e.Line, e.Field, line, field, err)
+		}
+		if strings.Contains(err.Error(), "at line") {
+			t.Errorf("two line numbers: %v", err)
+		}
+		if errors.Unwrap(err) == nil {
+			t.Errorf("%v does not say what was found", err)
 		}
 		if text := err.Error(); len(text) > MaxText || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
 			t.Errorf("error text %q", text)

@@ -18,24 +18,42 @@ type shape struct {
 
 // shapes are the measurements of schema 1 in the order of their lines.
 var shapes = []shape{
-	{measurement: inventoryHost, doc: "The host. The first line of every inventory.",
-		inventory: func(inv *Inventory) any { return &inv.HostInfo }},
-	{measurement: inventoryCPU, doc: "The processors of the host, which together are one device of kind cpu. At most one line.",
-		inventory: func(inv *Inventory) any { inv.CPU.OK = true; return &inv.CPU.Value }},
-	{measurement: inventoryDevice, tag: "device", doc: "One accelerator a line, each with at least one field.",
-		inventory: func(inv *Inventory) any { inv.Devices = []DeviceInfo{{ID: "d0"}}; return &inv.Devices[0] }},
-	{measurement: reportHost, doc: "The host. The first line of every report.",
-		report: func(r *Report) any { return &r.HostStatus }},
-	{measurement: reportCPU, doc: "The load of the processors. At most one line.",
-		report: func(r *Report) any { r.CPU.OK = true; return &r.CPU.Value }},
-	{measurement: reportMemory, doc: "The use of the host's memory. At most one line.",
-		report: func(r *Report) any { r.Memory.OK = true; return &r.Memory.Value }},
-	{measurement: reportPower, tag: "domain", doc: "One power domain a line: package-0, dram-0, psys, node. Domains may contain each other and are not to be added up blindly.",
-		report: func(r *Report) any { r.Power = []PowerStatus{{Domain: "d0"}}; return &r.Power[0] }},
-	{measurement: reportDevice, tag: "device", doc: "One accelerator a line.",
-		report: func(r *Report) any { r.Devices = []DeviceStatus{{ID: "d0"}}; return &r.Devices[0] }},
-	{measurement: reportSource, tag: "source", doc: "One source of the agent a line.",
-		report: func(r *Report) any { r.Sources = []SourceStatus{{Source: "d0"}}; return &r.Sources[0] }},
+	{
+		measurement: inventoryHost, doc: "The host. The first line of every inventory.",
+		inventory: func(inv *Inventory) any { return &inv.HostInfo },
+	},
+	{
+		measurement: inventoryCPU, doc: "The processors of the host, which together are one device of kind cpu. At most one line.",
+		inventory: func(inv *Inventory) any { inv.CPU.OK = true; return &inv.CPU.Value },
+	},
+	{
+		measurement: inventoryDevice, tag: "device", doc: "One accelerator a line, each with at least one field.",
+		inventory: func(inv *Inventory) any { inv.Devices = []DeviceInfo{{ID: "d0"}}; return &inv.Devices[0] },
+	},
+	{
+		measurement: reportHost, doc: "The host. The first line of every report.",
+		report: func(r *Report) any { return &r.HostStatus },
+	},
+	{
+		measurement: reportCPU, doc: "The load of the processors. At most one line.",
+		report: func(r *Report) any { r.CPU.OK = true; return &r.CPU.Value },
+	},
+	{
+		measurement: reportMemory, doc: "The use of the host's memory. At most one line.",
+		report: func(r *Report) any { r.Memory.OK = true; return &r.Memory.Value },
+	},
+	{
+		measurement: reportPower, tag: "domain", doc: "One power domain a line: package-0, dram-0, psys, node. Domains may contain each other and are not to be added up blindly.",
+		report: func(r *Report) any { r.Power = []PowerStatus{{Domain: "d0"}}; return &r.Power[0] },
+	},
+	{
+		measurement: reportDevice, tag: "device", doc: "One accelerator a line.",
+		report: func(r *Report) any { r.Devices = []DeviceStatus{{ID: "d0"}}; return &r.Devices[0] },
+	},
+	{
+		measurement: reportSource, tag: "source", doc: "One source of the agent a line.",
+		report: func(r *Report) any { r.Sources = []SourceStatus{{Source: "d0"}}; return &r.Sources[0] },
+	},
 }
 
 // field is one tagged field of a struct.
