@@ -14,6 +14,9 @@ const (
 	DefaultDeadline = 800 * time.Millisecond
 )
 
+// longestTick bounds a tick whatever the interval, so that whoever runs the poller stays responsive.
+const longestTick = 5 * time.Second
+
 // Config says what a Poller polls.
 type Config struct {
 	Sources  []Member
@@ -107,10 +110,10 @@ func (p *Poller) SetInterval(d time.Duration) { p.interval = d }
 func (p *Poller) Release(release bool) { p.released = release }
 
 // Sample asks every source that is not still busy and waits for the answers: until each has come or is too late, and
-// never for longer than four fifths of the interval.
+// never for longer than four fifths of the interval or five seconds.
 func (p *Poller) Sample(ctx context.Context) Tick {
 	t := Tick{Time: p.now(), Results: make([]Result, len(p.workers))}
-	tick, cancel := context.WithTimeout(ctx, p.interval*4/5)
+	tick, cancel := context.WithTimeout(ctx, min(p.interval*4/5, longestTick))
 	defer cancel()
 	for _, w := range p.workers {
 		w.begin(ctx, p.released)

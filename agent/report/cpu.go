@@ -11,6 +11,7 @@ import (
 // cpu gathers the load of the processors.
 type cpu struct {
 	info     *telemetry.CPUInfo // nil before the first reading
+	renewed  bool               // info changed since the last inventory
 	use      mean[telemetry.Permille]
 	answered time.Time
 	own      state.CPUVerdict // drain left aside
@@ -19,7 +20,7 @@ type cpu struct {
 func (c *cpu) add(at time.Time, r *poll.CPUReading) {
 	if c.info == nil || *c.info != r.Info {
 		info := r.Info
-		c.info = &info
+		c.info, c.renewed = &info, true
 	}
 	c.use.add(r.Utilization)
 	if r.Utilization.OK {

@@ -26,6 +26,7 @@ type Gatherer struct {
 	devices map[string]*device
 	view    state.View
 	sources []source
+	ticks   int // since the report before
 }
 
 // source is the health of one source over the interval.
@@ -46,6 +47,7 @@ func (g *Gatherer) Add(tick poll.Tick, v state.View) {
 		g.began = tick.Time
 	}
 	g.view = v
+	g.ticks++
 	g.health(tick.Results)
 	for _, r := range tick.Results {
 		for _, a := range r.Answers {
@@ -54,6 +56,9 @@ func (g *Gatherer) Add(tick poll.Tick, v state.View) {
 	}
 	g.samples(v)
 }
+
+// Fresh says that something was sampled since the last report.
+func (g *Gatherer) Fresh() bool { return g.ticks > 0 }
 
 // Revise takes a view that was decided without a tick.
 func (g *Gatherer) Revise(v state.View) { g.view = v; g.prune(v) }
@@ -173,7 +178,7 @@ func (g *Gatherer) statuses() (out []telemetry.SourceStatus) {
 
 // renew begins a new interval.
 func (g *Gatherer) renew(now time.Time) {
-	g.began, g.host, g.memory = now, nil, nil
+	g.began, g.host, g.memory, g.ticks = now, nil, nil, 0
 	g.cpu.renew()
 	for _, d := range g.power {
 		d.renew()
@@ -190,20 +195,25 @@ func (g *Gatherer) header(now time.Time, seq int64) telemetry.Header {
 	return telemetry.Header{Origin: g.Origin, Time: now, Boot: g.Boot, Seq: seq}
 }
 
+// Renewed says that the processors have changed since the last inventory: worth a new one.
+func (g *Gatherer) Renewed() bool { return g.cpu.renewed }
+
 // Inventory makes the inventory of what was last seen.
 func (g *Gatherer) Inventory(now time.Time, seq int64, host telemetry.HostInfo) *telemetry.Inventory {
+	g.cpu.renewed = false
 	inv := &telemetry.Inventory{Header: g.header(now, seq), HostInfo: host}
 	if g.cpu.info != nil {
 		inv.CPU = telemetry.Known(*g.cpu.info)
 	}
 	for i := range g.view.Devices {
-		inv.Devices = append(inv.Devices, g.view.Devices[i].Info)
+		d := g.view.Devices[i].Info
+		for _, s := range []*string{&d.Vendor, &d.Name, &d.Serial, &d.PCI, &d.Driver, &d.Firmware, &d.Source} {
+			*s = Clean(*s, telemetry.MaxName) // what a broken card says of itself must not make the host unheard
+		}
+		inv.Devices = append(inv.Devices, d)
 	}
 	return inv
 }
-
-// CPUInfo returns the identity of the processors as last read, or nil.
-func (g *Gatherer) CPUInfo() *telemetry.CPUInfo { return g.cpu.info }
 
 // Clean makes a text fit for the wire: one line of valid UTF-8, at most limit bytes.
 func Clean(s string, limit int) string {

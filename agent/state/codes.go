@@ -55,7 +55,7 @@ var Codes = []CodeDoc{
 	{Slices, telemetry.Busy, "at least one compute slice of a partitioned card has a process on it", "no slice has one"},
 	{Processes, telemetry.Busy, "at least one compute process is on the device", "no process is left"},
 	{Memory, telemetry.Busy, "more device memory is in use than `state.memory_floor`", "less is in use"},
-	{Utilisation, telemetry.Busy, "utilisation was at `state.utilisation_floor` or above within `state.utilisation_hold`", "it stays below for that long"},
+	{Utilisation, telemetry.Busy, "utilisation that no visible process explains was at `state.utilisation_floor` or above within `state.utilisation_hold`", "it stays below for that long"},
 	{Cores, telemetry.Busy, "(processors) at least one core is at work, rounded up from the mean utilisation", "mean utilisation is zero"},
 }
 

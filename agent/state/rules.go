@@ -48,7 +48,8 @@ type Facts struct {
 	XIDs     []int64            // fatal ones that still stand, oldest first
 	ECCBase  int64              // uncorrected errors that an operator has acknowledged
 	Drain    *Drain             // nil unless ordered
-	Active   time.Time          // when utilisation was last at the floor or above; zero: never
+	Active   time.Time          // when utilisation without a process was last at the floor or above; zero: never
+	Occupied time.Time          // when a process was last seen on it; zero: never
 	Answered time.Time          // when its source last answered; zero: not since the agent started
 	UseKnown time.Time          // when something about its use could last be read; zero: never
 	Last     Verdict            // the last verdict, drain left aside; empty before the first
@@ -121,7 +122,7 @@ func use(r Rules, f Facts) Verdict {
 		return busy(Processes)
 	case above(d.MemoryUsed, r.MemoryFloor):
 		return busy(Memory)
-	case r.active(d), !f.Active.IsZero() && f.Now.Sub(f.Active) < r.UtilisationHold:
+	case r.active(d, f.Now, f.Occupied), !f.Active.IsZero() && f.Now.Sub(f.Active) < r.UtilisationHold:
 		return busy(Utilisation)
 	case useKnown(d):
 		return Verdict{State: telemetry.Free}
@@ -131,8 +132,22 @@ func use(r Rules, f Facts) Verdict {
 	return faulty(Unreadable, "neither processes nor memory nor utilisation can be read")
 }
 
-// active says whether a reading alone shows the device at work.
-func (r Rules) active(d *poll.DeviceReading) bool { return above(d.Utilization, r.UtilisationFloor-1) }
+// residue is how long after the end of the last process utilisation still tells of it: drivers average over up to a
+// second.
+const residue = 1500 * time.Millisecond
+
+// active says whether a reading shows the device at work by its utilisation alone, for somebody who cannot be seen. A
+// process that was just seen explains it, and its end must free the device at once.
+func (r Rules) active(d *poll.DeviceReading, at, occupied time.Time) bool {
+	if !above(d.Utilization, r.UtilisationFloor-1) {
+		return false
+	}
+	explained := d.Processes.OK && !occupied.IsZero() && at.Sub(occupied) <= residue
+	return !explained
+}
+
+// occupied says whether a reading shows a process on the device.
+func occupied(d *poll.DeviceReading) bool { return above(d.Processes, 0) || above(d.SlicesBusy, 0) }
 
 // useKnown says whether a reading holds anything about the use of the device.
 func useKnown(d *poll.DeviceReading) bool {

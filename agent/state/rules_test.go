@@ -37,6 +37,15 @@ func TestDecide(t *testing.T) {
 		"utilisation at the floor": {func(f *Facts) { f.Reading.Utilization = telemetry.Known[telemetry.Permille](50) }, Verdict{telemetry.Busy, "utilisation"}},
 		"utilisation within hold":  {func(f *Facts) { f.Active = t0.Add(-9 * time.Second) }, Verdict{telemetry.Busy, "utilisation"}},
 		"utilisation past hold":    {func(f *Facts) { f.Active = t0.Add(-10 * time.Second) }, free},
+		"utilisation of a process just gone": {func(f *Facts) {
+			f.Reading.Utilization, f.Occupied = telemetry.Known[telemetry.Permille](900), t0.Add(-time.Second)
+		}, free},
+		"utilisation long after a process": {func(f *Facts) {
+			f.Reading.Utilization, f.Occupied = telemetry.Known[telemetry.Permille](900), t0.Add(-2*time.Second)
+		}, Verdict{telemetry.Busy, "utilisation"}},
+		"utilisation where processes are hidden": {func(f *Facts) {
+			f.Reading.Utilization, f.Reading.Processes, f.Occupied = telemetry.Known[telemetry.Permille](900), telemetry.Opt[int64]{}, t0
+		}, Verdict{telemetry.Busy, "utilisation"}},
 		"one slice of seven": {func(f *Facts) {
 			f.Reading.Slices, f.Reading.SlicesBusy = telemetry.Known[int64](7), telemetry.Known[int64](1)
 		}, Verdict{telemetry.Busy, "slices"}},
@@ -96,7 +105,7 @@ func facts(t *rapid.T) Facts {
 		Now: t0, Presence: Presence(rapid.IntRange(0, 3).Draw(t, "presence")), Detail: "detail",
 		XIDs:    rapid.SliceOfN(rapid.SampledFrom([]int64{48, 79}), 0, 2).Draw(t, "xids"),
 		ECCBase: rapid.Int64Range(0, 2).Draw(t, "base"),
-		Active:  ago("active"), Answered: ago("answered"), UseKnown: ago("use known"),
+		Active:  ago("active"), Occupied: ago("occupied"), Answered: ago("answered"), UseKnown: ago("use known"),
 		Last: rapid.SampledFrom(verdicts).Draw(t, "last"),
 	}
 	if rapid.Bool().Draw(t, "drained") {

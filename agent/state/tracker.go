@@ -38,6 +38,7 @@ type tracked struct {
 	presence Presence
 	detail   string
 	active   time.Time
+	occupied time.Time
 	useKnown time.Time
 	placed   bool    // generations of its faults are those of this run of the agent
 	own      Verdict // drain left aside
@@ -235,7 +236,10 @@ func (t *Tracker) read(source string, at time.Time, r *poll.DeviceReading) (rene
 	}
 	d.presence, d.reading = Present, *r
 	d.samples = append(d.samples, Sample{Time: at, DeviceReading: r})
-	if t.Rules.active(r) {
+	if occupied(r) {
+		d.occupied = at
+	}
+	if t.Rules.active(r, at, d.occupied) {
 		d.active = at
 	}
 	if useKnown(r) {
@@ -311,7 +315,7 @@ func (t *Tracker) decide(now time.Time, renewed bool) View {
 func (t *Tracker) facts(now time.Time, d *tracked) Facts {
 	f := Facts{
 		Now: now, Presence: d.presence, Detail: d.detail, Reading: d.reading, ECCBase: d.ECCBase,
-		Drain: t.orders.Of(d.Info.ID), Active: d.active, UseKnown: d.useKnown, Last: d.own,
+		Drain: t.orders.Of(d.Info.ID), Active: d.active, Occupied: d.occupied, UseKnown: d.useKnown, Last: d.own,
 	}
 	if s := t.sources[d.Source]; s != nil {
 		f.Answered = s.answered

@@ -98,6 +98,27 @@ func TestTrackerReportsChanges(t *testing.T) {
 	}
 }
 
+func TestTrackerFreesAtOnce(t *testing.T) {
+	b := newBench(t, nil)
+	c := card(0)
+	c.Processes, c.Utilization, c.MemoryUsed = telemetry.Known[int64](1), telemetry.Known[telemetry.Permille](990), telemetry.Known[telemetry.Bytes](80<<30)
+	for range 20 {
+		b.want(b.tick(answer(b.now, c)), "GPU-0=busy(processes)")
+	}
+	// The process is gone; what the driver averages still tells of it.
+	c = card(0)
+	c.Utilization = telemetry.Known[telemetry.Permille](400)
+	b.want(b.tick(answer(b.now, c)), "GPU-0=free")
+	b.want(b.tick(answer(b.now, card(0))), "GPU-0=free")
+	// Where processes cannot be seen, a pause is no end.
+	c.Processes = telemetry.Opt[int64]{}
+	b.want(b.tick(answer(b.now, c)), "GPU-0=busy(utilisation)")
+	for range 9 {
+		b.want(b.tick(answer(b.now, card(0))), "GPU-0=busy(utilisation)")
+	}
+	b.want(b.tick(answer(b.now, card(0))), "GPU-0=free")
+}
+
 func TestTrackerMissing(t *testing.T) {
 	b := newBench(t, nil)
 	b.tick(answer(b.now, cards(2)...))

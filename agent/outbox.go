@@ -1,0 +1,130 @@
+package agent
+
+import (
+	"errors"
+	"hash/fnv"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/exameter/exameter/agent/publish"
+	"github.com/exameter/exameter/agent/report"
+	"github.com/exameter/exameter/agent/spool"
+	"github.com/exameter/exameter/agent/state"
+	"github.com/exameter/exameter/telemetry"
+)
+
+// outbox numbers and encodes records and puts them where the publisher finds them.
+type outbox struct {
+	publisher *publish.Publisher
+	whole     *spool.Queue // the latest inventory
+	stream    *spool.Queue // reports
+	encoder   telemetry.Encoder
+	key       []byte
+	uptime    func() (time.Duration, error)
+	log       *slog.Logger
+	centre    string
+	numbers   [2]sequence // of inventories and reports
+	troubles  troubles
+}
+
+func newOutbox(c Config, host string, uptime func() (time.Duration, error), log *slog.Logger) *outbox {
+	o := &outbox{
+		whole: spool.NewLatest(), stream: spool.NewQueue(c.Queue.Records, int64(c.Queue.Bytes)),
+		key: []byte(host), uptime: uptime, log: log, centre: c.Centre,
+	}
+	topics := []string{telemetry.InventoryTopic(c.Centre), telemetry.TelemetryTopic(c.Centre)}
+	o.publisher = publish.New(c.Kafka, "exameter-agent", topics, log, o.whole, o.stream)
+	return o
+}
+
+func (o *outbox) resize(q Queue) { o.stream.Resize(q.Records, int64(q.Bytes)) }
+
+func (o *outbox) close() {
+	o.whole.Close()
+	o.stream.Close()
+}
+
+func (o *outbox) backlog() report.Backlog {
+	w, s := o.whole.Stats(), o.stream.Stats()
+	return report.Backlog{Queued: w.Records + s.Records, Dropped: w.Dropped + s.Dropped}
+}
+
+func (o *outbox) inventory(g *report.Gatherer, now time.Time, host telemetry.HostInfo) {
+	b, err := o.encodeInventory(g, now, host)
+	o.troubles.say(o.log, "make an inventory", err)
+	if err == nil {
+		o.whole.Put(spool.Record{Topic: telemetry.InventoryTopic(o.centre), Key: o.key, Value: b})
+	}
+}
+
+func (o *outbox) encodeInventory(g *report.Gatherer, now time.Time, host telemetry.HostInfo) ([]byte, error) {
+	seq, err := o.numbers[0].next(o.uptime)
+	if err != nil {
+		return nil, err
+	}
+	return o.encoder.AppendInventory(nil, g.Inventory(now, seq, host))
+}
+
+func (o *outbox) report(g *report.Gatherer, now time.Time, rules state.Rules) {
+	b, err := o.encodeReport(g, now, rules)
+	o.troubles.say(o.log, "make a report", err)
+	if err == nil {
+		o.stream.Put(spool.Record{Topic: telemetry.TelemetryTopic(o.centre), Key: o.key, Value: b})
+	}
+}
+
+func (o *outbox) encodeReport(g *report.Gatherer, now time.Time, rules state.Rules) ([]byte, error) {
+	seq, err := o.numbers[1].next(o.uptime)
+	if err != nil {
+		return nil, err
+	}
+	return o.encoder.AppendReport(nil, g.Report(now, seq, rules, o.backlog()))
+}
+
+// sequence numbers records of one kind within a boot. A number is the milliseconds since boot, or the number before
+// plus one where that is more: so they grow across a restart of the agent without anything being written down, for as
+// long as it makes fewer than a thousand records a second. Gaps mean nothing.
+type sequence struct{ last int64 }
+
+func (s *sequence) next(uptime func() (time.Duration, error)) (int64, error) {
+	up, err := uptime()
+	if err != nil {
+		return 0, err
+	}
+	s.last = max(s.last+1, up.Milliseconds())
+	return s.last, nil
+}
+
+// Uptime is the time since boot, sleep included, by a clock that nobody can set.
+func Uptime() (time.Duration, error) {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		return 0, errors.Join(errors.New("read the time since boot"), err)
+	}
+	return time.Duration(t.Nano()), nil
+}
+
+// schedule says when something is due that every host does at one interval, each host at a moment of its own: 150,000
+// hosts that started together must not report together for ever.
+type schedule struct {
+	every, phase int64 // ns
+	slot         int64 // the last one that passed
+}
+
+func newSchedule(host string, every time.Duration) schedule {
+	h := fnv.New64a()
+	h.Write([]byte(host))
+	return schedule{every: int64(every), phase: int64(h.Sum64() % uint64(every))}
+}
+
+// passed says whether a new slot began since the last call.
+func (s *schedule) passed(now time.Time) bool {
+	slot := (now.UnixNano() - s.phase) / s.every
+	if slot == s.slot {
+		return false
+	}
+	s.slot = slot
+	return true
+}
