@@ -26,7 +26,8 @@ static int users;             // calls of nvmlInit without nvmlShutdown
 static unsigned session_cards; // cards at the first nvmlInit
 static int device_fd = -1;
 
-// What a scenario file does not know: energy used so far, by card.
+// What a scenario file does not know: energy used so far, by card. At the load it is what the card's power makes since the
+// machine started, so that the counter goes on when the library is unloaded and loaded again.
 static struct meter { double mj, since; } meters[MAX_CARDS];
 
 // A handle of a card points to its place here, one of a MIG device to its place in the card's row.
@@ -50,8 +51,10 @@ static void carry(struct scenario *next, double t) {
 	for (unsigned i = 0; i < next->cards; i++) {
 		struct card *c = &next->card[i], *old = &world.card[i];
 		bool same = loaded && i < world.cards;
-		meters[i] = (struct meter){same && old->energy == c->energy ? energy(i, t) : (double)c->energy, t};
+		double so_far = energy(i, t);
+		meters[i] = (struct meter){(double)c->energy + (loaded ? 0 : c->power * t), t};
 		if (!same) continue;
+		if (c->energy == old->energy) meters[i].mj = so_far;
 		if (c->lost == old->lost && c->lost_at == old->lost_at) c->lost_base = old->lost_base;
 		bool used[MAX_XIDS] = {false};
 		for (int j = 0; j < c->xids; j++) {

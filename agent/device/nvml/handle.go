@@ -179,8 +179,11 @@ func listed[T any](d *handle, f symbol, array *[]T, pids []uint32, pid func(*T) 
 		l.u[0] = uint32(len(a))
 		c := code(C.exm_wpp(l.fn[f], d.h, unsafe.Pointer(&l.u[0]), unsafe.Pointer(&a[0])))
 		n := int(l.u[0])
+		if c == success && n > len(a) {
+			return pids, errNoData // a count that stands for "not available"
+		}
 		if c == success {
-			for i := range min(n, len(a)) {
+			for i := range n {
 				pids = append(pids, pid(&a[i]))
 			}
 			return pids, c
@@ -299,7 +302,7 @@ func (g *gpmReader) next() (sm, tensor float64, c code) {
 	m.sample1, m.sample2 = uintptr(g.sample[1-g.newer]), uintptr(g.sample[g.newer])
 	m.metrics[0] = abiGPMMetric{id: gpmSMUtil}
 	m.metrics[1] = abiGPMMetric{id: gpmAnyTensor}
-	if c = code(C.exm_p(l.fn[fnGPMMetrics], unsafe.Pointer(m))); c != success {
+	if c = code(C.exm_p(l.fn[fnGPMMetrics], unsafe.Pointer(&l.scratch.gpm))); c != success {
 		return 0, 0, c
 	}
 	return m.metrics[0].result(), m.metrics[1].result(), success

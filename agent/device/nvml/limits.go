@@ -71,7 +71,7 @@ func (m memory) usedBytes() telemetry.Opt[telemetry.Bytes] {
 	return upTo[telemetry.Bytes](m.used, m.total)
 }
 
-// text returns s where it is a usable name, and nothing where it is not.
+// text returns s where it is a usable name, and nothing where it is not or stands for one.
 func text(s string) string {
 	s = strings.TrimSpace(s)
 	if len(s) > telemetry.MaxName || !utf8.ValidString(s) {
@@ -82,16 +82,16 @@ func text(s string) string {
 			return ""
 		}
 	}
+	switch strings.ToLower(s) {
+	case "n/a", "[n/a]", "unknown", "[unknown error]", "none", "[not supported]":
+		return ""
+	}
 	return s
 }
 
-// serialText leaves out what stands for "none".
+// serialText leaves out what stands for "none" where a number should be.
 func serialText(s string) string {
 	s = text(s)
-	switch strings.ToLower(s) {
-	case "n/a", "[n/a]", "unknown", "none":
-		return ""
-	}
 	if strings.Trim(s, "0") == "" {
 		return ""
 	}

@@ -165,6 +165,9 @@ func (s *Source) begin(now time.Time) bool {
 	version = text(version)
 	if s.loads == 0 || s.gone || kern != s.seen || version != s.driver {
 		s.loads++
+		for _, h := range s.past {
+			h.energy.OK = false // the counters begin anew, which is no reset of its own
+		}
 	}
 	s.gone, s.seen, s.driver = false, kern, version
 	ses, err := s.newSession(drv, kern)
