@@ -27,7 +27,7 @@ type Source struct {
 	uptime, loadavg *kernelfile.File
 
 	adjtimex func(*unix.Timex) (state int, err error)
-	said     bool // that the clock is not synchronised
+	said     map[string]bool
 }
 
 // New returns a source that reads below the roots, and the clock of the kernel it runs on.
@@ -36,6 +36,7 @@ func New(roots Roots) *Source {
 		uptime:   kernelfile.New(filepath.Join(roots.Proc, "uptime"), 128),
 		loadavg:  kernelfile.New(filepath.Join(roots.Proc, "loadavg"), 128),
 		adjtimex: unix.Adjtimex,
+		said:     map[string]bool{},
 	}
 }
 
@@ -53,9 +54,9 @@ func (s *Source) Read(context.Context) (poll.Reading, error) {
 	if errLoad == nil {
 		r.LoadMilli = telemetry.Known(load)
 	}
-	clockError, notices, errClock := s.clock()
-	r.ClockError = clockError
-	return poll.Reading{Host: &r, Notices: notices}, errors.Join(errUptime, errLoad, errClock)
+	var notices []poll.Notice
+	r.ClockError, notices = s.clock()
+	return poll.Reading{Host: &r, Notices: notices}, errors.Join(errUptime, errLoad)
 }
 
 // Close closes the files.
@@ -64,25 +65,35 @@ func (s *Source) Close() error { return errors.Join(s.uptime.Close(), s.loadavg.
 // clock returns how wrong the clock may be at most, as the kernel's time discipline states it. The kernel lets that
 // bound grow while nobody disciplines the clock, and then says that it is not synchronised: the bound is unknown. See
 // adjtimex(2).
-func (s *Source) clock() (telemetry.Opt[telemetry.Milliseconds], []poll.Notice, error) {
+func (s *Source) clock() (telemetry.Opt[telemetry.Milliseconds], []poll.Notice) {
 	var unknown telemetry.Opt[telemetry.Milliseconds]
 	var t unix.Timex
 	state, err := s.adjtimex(&t)
-	if err != nil {
-		return unknown, nil, fmt.Errorf("asking the kernel how wrong its clock may be: %w", err)
+	switch {
+	case err != nil:
+		// A sandbox forbids the call with its whole family, of which all others set the clock.
+		return unknown, s.say(poll.Notice{
+			Key:    "clock-hidden",
+			Text:   fmt.Sprintf("the kernel does not tell how wrong its clock may be: %v", err),
+			Remedy: "allow the system call adjtimex to the agent; without CAP_SYS_TIME it can only read the clock",
+		})
+	case state == unix.TIME_ERROR, t.Status&unix.STA_UNSYNC != 0, t.Maxerror < 0:
+		return unknown, s.say(poll.Notice{
+			Key:    "clock-unsynchronised",
+			Text:   "the kernel says that nothing keeps its clock right; nobody can tell how old this host's reports are",
+			Remedy: "run chrony with rtcsync in its configuration, systemd-timesyncd or ntpd; timedatectl shows the state",
+		})
 	}
-	if state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0 && t.Maxerror >= 0 {
-		return telemetry.Known(telemetry.Milliseconds((int64(t.Maxerror) + 999) / 1000)), nil, nil
+	return telemetry.Known(telemetry.Milliseconds((int64(t.Maxerror) + 999) / 1000)), nil
+}
+
+// say returns a notice that was not said before.
+func (s *Source) say(n poll.Notice) []poll.Notice {
+	if s.said[n.Key] {
+		return nil
 	}
-	if s.said {
-		return unknown, nil, nil
-	}
-	s.said = true
-	return unknown, []poll.Notice{{
-		Key:    "clock-unsynchronised",
-		Text:   "the kernel says that nothing keeps its clock right; nobody can tell how old this host's reports are",
-		Remedy: "run chrony with rtcsync in its configuration, systemd-timesyncd or ntpd; timedatectl shows the state",
-	}}, nil
+	s.said[n.Key] = true
+	return []poll.Notice{n}
 }
 
 // firstMilli reads the decimal number at the beginning of a file.

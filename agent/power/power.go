@@ -188,19 +188,18 @@ func (s *Source) say(to []poll.Notice, n poll.Notice) []poll.Notice {
 }
 
 // deniedNotice tells how to let the agent read energy counters, which Linux shows to root alone since they were found
-// to give away secrets (CVE-2020-8694). The counters are made when their driver is loaded: a udev rule meets that moment.
+// to give away secrets (CVE-2020-8694).
 func deniedNotice(domains []string) poll.Notice {
 	return poll.Notice{
 		Key:  "power-denied",
 		Text: "the energy counters of " + list(domains) + " may not be read, so that their power is unknown",
-		Remedy: `put this line into /etc/udev/rules.d/60-exameter-rapl.rules, then run udevadm control --reload and ` +
-			`udevadm trigger --action=add --subsystem-match=powercap: ` + UdevRule,
+		Remedy: "systemctl restart exameter-agent, whose unit allows it; without that unit, as root after every boot: " +
+			`find /sys/devices/virtual/powercap -name energy_uj -exec chgrp ` + agentGroup + ` {} + -exec chmod g+r {} +`,
 	}
 }
 
-// UdevRule lets the group exameter read the energy counters, and nobody else.
-const UdevRule = `ACTION=="add", SUBSYSTEM=="powercap", KERNEL=="intel-rapl:*", ` +
-	`RUN+="/bin/chgrp exameter /sys%p/energy_uj", RUN+="/bin/chmod 0440 /sys%p/energy_uj"`
+// agentGroup is the group that the agent runs as under its systemd unit.
+const agentGroup = "exameter-agent"
 
 // list joins names for a message of bounded length.
 func list(names []string) string {
