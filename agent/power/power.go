@@ -160,7 +160,8 @@ func (s *Source) scan() []poll.Notice {
 		}
 		taken[m.domain()] = true
 		if i := slices.IndexFunc(old, func(o meter) bool { return o.path() == m.path() && o.domain() == m.domain() }); i >= 0 {
-			m, old = old[i], slices.Delete(old, i, i+1)
+			m = old[i]
+			old = slices.Delete(old, i, i+1)
 		}
 		s.meters = append(s.meters, m)
 	}
