@@ -1,0 +1,54 @@
+// Exameter is the command for people: it asks collectors, makes topics, looks models up, and runs a whole province, or a
+// small real one, in one process.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the build.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(code(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr), os.Stderr))
+}
+
+// run is the program. What it returns says what went wrong, and usageError that the command line did.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+// code prints an error and turns it into the program's exit status: 0 fine, 1 failed, 2 usage.
+func code(err error, stderr io.Writer) int {
+	var usage *usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "exameter: %v\n", err)
+		if usage.command != "" {
+			fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", usage.command)
+		}
+		return 2
+	case errors.Is(err, errSaid):
+		return 1
+	default:
+		fmt.Fprintf(stderr, "exameter: %v\n", err)
+		return 1
+	}
+}
