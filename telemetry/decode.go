@@ -16,6 +16,7 @@ type Decoder struct {
 	// They are additions to the schema that this program is too old for.
 	Unknown int64
 
+	quick quick
 	scan  scanner
 	line  line
 	input []byte  // the record being read
@@ -29,6 +30,14 @@ type Decoder struct {
 // Report reads the report in b into r. What r held is overwritten and its slices are used again; r shares no memory
 // with b. If b breaks a rule of the wire Report returns an *Error, and what r then holds is not to be used.
 func (d *Decoder) Report(b []byte, r *Report) error {
+	if d.quickReport(b, r) {
+		return nil
+	}
+	return d.slowReport(b, r)
+}
+
+// slowReport reads a record in any order that the wire allows, and says what is wrong with one that breaks a rule.
+func (d *Decoder) slowReport(b []byte, r *Report) error {
 	*r = Report{Power: r.Power[:0], Devices: r.Devices[:0], Sources: r.Sources[:0]}
 	d.begin(b, &r.Header)
 	for d.next() {
@@ -40,6 +49,13 @@ func (d *Decoder) Report(b []byte, r *Report) error {
 
 // Inventory reads the inventory in b into inv, as Report does for a report.
 func (d *Decoder) Inventory(b []byte, inv *Inventory) error {
+	if d.quickInventory(b, inv) {
+		return nil
+	}
+	return d.slowInventory(b, inv)
+}
+
+func (d *Decoder) slowInventory(b []byte, inv *Inventory) error {
 	*inv = Inventory{Devices: inv.Devices[:0]}
 	d.begin(b, &inv.Header)
 	for d.next() {

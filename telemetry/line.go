@@ -16,6 +16,7 @@ import (
 type line struct {
 	enc *Encoder // nil when reading
 	dec *Decoder // nil when writing
+	q   *quick   // set while a canonical record is read, instead of the reader of line protocol at large
 
 	number int   // from 1
 	lines  int64 // number of lines of the record, as its host line says
@@ -26,6 +27,8 @@ type line struct {
 	key   []byte
 	kind  lineprotocol.ValueKind
 	value []byte
+
+	hint string // the likeliest value of the line's string field, while q is set
 
 	turn int    // number of the field in the list, while it is walked
 	seen uint64 // the fields that were read, a bit each
@@ -87,6 +90,9 @@ func (l *line) advance() {
 func (l *line) at(key string, kind lineprotocol.ValueKind) bool {
 	bit := uint64(1) << l.turn
 	l.turn++
+	if l.q != nil {
+		return l.q.next(l, key, bit)
+	}
 	if string(l.key) != key {
 		return false
 	}
@@ -112,6 +118,10 @@ func (l *line) version() {
 		l.enc.put(l, "schema", lineprotocol.IntValue(SchemaVersion))
 		return
 	}
+	if l.q != nil {
+		l.quickField("schema", SchemaVersion, SchemaVersion)
+		return
+	}
 	if !l.at("schema", lineprotocol.Int) {
 		return
 	}
@@ -125,6 +135,9 @@ func (l *line) version() {
 
 // int writes v, or returns what was read. Bounds are included.
 func (l *line) int(key string, v, lo, hi int64) (int64, bool) {
+	if l.q != nil {
+		return l.quickField(key, lo, hi)
+	}
 	if l.enc == nil {
 		if !l.at(key, lineprotocol.Int) {
 			return 0, false
@@ -185,6 +198,10 @@ func (l *line) truth(key string, v *bool) {
 	if !l.at(key, lineprotocol.Bool) {
 		return
 	}
+	if l.q != nil {
+		*v = l.quickBool()
+		return
+	}
 	var ok bool
 	if *v, ok = parseBool(l.value); !ok {
 		l.refuse(ReasonSyntax, key, fmt.Errorf("%s is not a boolean", quote(l.value)))
@@ -240,6 +257,10 @@ func (l *line) take(key string, s *string, limit int) {
 	if !l.at(key, lineprotocol.String) {
 		return
 	}
+	if l.q != nil {
+		l.quickString(s, limit)
+		return
+	}
 	if err := checkString(l.value, limit); err != nil {
 		l.refuse(ReasonRange, key, err)
 		return
@@ -263,6 +284,10 @@ func (l *line) state(key string, s *State) {
 		return
 	}
 	if !l.at(key, lineprotocol.String) {
+		return
+	}
+	if l.q != nil {
+		*s = l.quickState()
 		return
 	}
 	for _, known := range [...]State{Free, Busy, Drained, Faulty} {

@@ -1,0 +1,396 @@
+package telemetry
+
+import (
+	"bytes"
+	"time"
+)
+
+// quick reads a record that is written as the Encoder writes it: canonical order of lines and fields, nothing escaped,
+// ASCII alone, no field that the schema does not have. Such a record is read in one walk over its bytes, several times
+// as fast as by a reader of line protocol at large. Whatever else it meets it leaves to that reader, which alone says
+// what is wrong with a record: what quick takes, the other takes too, and reads the same in it (FuzzQuick holds it to that).
+type quick struct {
+	in     []byte // ends with a line end
+	pos    int    // of the next byte to read
+	ended  bool   // the fields of the line are read: pos is at the timestamp
+	centre []byte // "centre=…,cluster=…," of the host line
+	host   []byte // "host=…" of the host line
+	stamp  []byte // timestamp and line end of the host line
+}
+
+// quickReport reads the report in b into r, and reports whether it could. Identities and texts that r held before, and
+// that stand in the same place again, are kept rather than made anew.
+func (d *Decoder) quickReport(b []byte, r *Report) bool {
+	l, ok := d.beginQuick(b)
+	if !ok {
+		return false
+	}
+	r.HostStatus, r.CPU, r.Memory = HostStatus{}, Opt[CPUStatus]{}, Opt[MemoryStatus]{}
+	power, devices, sources := 0, 0, 0
+	for ok = l.open(reportHost, &r.Header, r); ok && l.q.pos < len(b); ok = l.close() {
+		switch {
+		case l.starts(reportDevice + ","):
+			s := place(&r.Devices, devices)
+			*s, l.hint = DeviceStatus{ID: s.ID}, s.Reason
+			l.tags(reportDevice, "device", &s.ID)
+			l.walk(s)
+			s.check(l)
+			devices++
+			checkNew(l, "device", r.Devices[:devices], deviceStatusID, MaxDevices)
+		case l.starts(reportCPU+",") && !r.CPU.OK:
+			r.CPU.OK = true
+			l.tags(reportCPU, "", nil)
+			l.walk(&r.CPU.Value)
+			r.CPU.Value.check(l)
+		case l.starts(reportMemory+",") && !r.Memory.OK:
+			r.Memory.OK = true
+			l.tags(reportMemory, "", nil)
+			l.walk(&r.Memory.Value)
+		case l.starts(reportPower + ","):
+			s := place(&r.Power, power)
+			*s, l.hint = PowerStatus{Domain: s.Domain}, s.Method
+			l.tags(reportPower, "domain", &s.Domain)
+			l.walk(s)
+			power++
+			checkNew(l, "domain", r.Power[:power], powerDomain, MaxParts)
+		case l.starts(reportSource + ","):
+			s := place(&r.Sources, sources)
+			*s, l.hint = SourceStatus{Source: s.Source}, s.Error
+			l.tags(reportSource, "source", &s.Source)
+			l.walk(s)
+			s.check(l)
+			sources++
+			checkNew(l, "source", r.Sources[:sources], sourceName, MaxParts)
+		default:
+			return false
+		}
+	}
+	r.Power, r.Devices, r.Sources = r.Power[:power], r.Devices[:devices], r.Sources[:sources]
+	return ok && int64(l.number) == l.lines
+}
+
+// quickInventory reads the inventory in b into inv, as quickReport does a report.
+func (d *Decoder) quickInventory(b []byte, inv *Inventory) bool {
+	l, ok := d.beginQuick(b)
+	if !ok {
+		return false
+	}
+	inv.HostInfo, inv.CPU = HostInfo{}, Opt[CPUInfo]{}
+	devices := 0
+	for ok = l.open(inventoryHost, &inv.Header, inv); ok && l.q.pos < len(b); ok = l.close() {
+		switch {
+		case l.starts(inventoryDevice + ","):
+			s := place(&inv.Devices, devices)
+			*s = DeviceInfo{ID: s.ID}
+			l.tags(inventoryDevice, "device", &s.ID)
+			l.walk(s)
+			s.check(l)
+			devices++
+			checkNew(l, "device", inv.Devices[:devices], deviceInfoID, MaxDevices)
+		case l.starts(inventoryCPU+",") && !inv.CPU.OK:
+			inv.CPU.OK = true
+			l.tags(inventoryCPU, "", nil)
+			l.walk(&inv.CPU.Value)
+		default:
+			return false
+		}
+	}
+	inv.Devices = inv.Devices[:devices]
+	return ok && int64(l.number) == l.lines
+}
+
+// place returns the part at i, with what it held before; parts is made longer if need be.
+func place[T any](parts *[]T, i int) *T {
+	if i < cap(*parts) {
+		*parts = (*parts)[:max(i+1, len(*parts))]
+	} else {
+		var empty T
+		*parts = append((*parts)[:i], empty)
+	}
+	return &(*parts)[i]
+}
+
+// beginQuick checks b as a whole.
+func (d *Decoder) beginQuick(b []byte) (*line, bool) {
+	if len(b) == 0 || len(b) > MaxRecordBytes || b[len(b)-1] != '\n' {
+		return nil, false
+	}
+	if d.ids.sets == nil {
+		d.ids, d.names = newInterner(idSlots), newInterner(nameSlots)
+	}
+	d.line = line{dec: d, q: &d.quick}
+	d.quick = quick{in: b}
+	return &d.line, true
+}
+
+// starts reports whether the next bytes are s.
+func (l *line) starts(s string) bool {
+	q := l.q
+	return len(q.in)-q.pos >= len(s) && string(q.in[q.pos:q.pos+len(s)]) == s
+}
+
+// pass goes past s, which must come next.
+func (l *line) pass(s string) {
+	if l.err != nil || !l.starts(s) {
+		l.leave()
+		return
+	}
+	l.q.pos += len(s)
+}
+
+// passBytes goes past s, which must come next.
+func (l *line) passBytes(s []byte) {
+	q := l.q
+	if len(q.in)-q.pos < len(s) || !bytes.Equal(q.in[q.pos:q.pos+len(s)], s) {
+		l.leave()
+		return
+	}
+	q.pos += len(s)
+}
+
+// leave leaves the record to the reader of line protocol at large.
+func (l *line) leave() {
+	l.err, l.q.ended = errLeave, true
+}
+
+// errLeave is never seen outside the package.
+var errLeave = &Error{Reason: ReasonSyntax}
+
+// open reads the host line, whose tags and timestamp the other lines repeat.
+func (l *line) open(measurement string, h *Header, p part) bool {
+	q := l.q
+	l.number = 1
+	l.pass(measurement)
+	l.pass(",")
+	centre := q.pos
+	l.tag("centre=", &h.Centre)
+	l.pass(",")
+	l.tag("cluster=", &h.Cluster)
+	l.pass(",")
+	q.centre = q.in[centre:q.pos]
+	host := q.pos
+	l.tag("host=", &h.Host)
+	q.host = q.in[host:q.pos]
+	l.pass(" ")
+	*h, l.hint = Header{Origin: h.Origin}, h.Boot
+	l.walk(p)
+	if l.err != nil || !l.hasFirst() {
+		return false
+	}
+	n := bytes.IndexByte(q.in[q.pos:], '\n') + 1
+	q.stamp = q.in[q.pos : q.pos+n]
+	ns, ok := parseInt(q.stamp[:n-1])
+	if !ok {
+		return false
+	}
+	q.pos += n
+	h.Time = time.Unix(0, ns).UTC()
+	h.check(l)
+	l.checkIDs(&h.Origin)
+	l.checkTime(h.Time)
+	return l.err == nil
+}
+
+// tags reads measurement and tags of a line after the host line; own is the name of its own tag, if it has one.
+func (l *line) tags(measurement, own string, id *string) {
+	l.number++
+	l.q.pos += len(measurement) + 1
+	l.passBytes(l.q.centre)
+	if own != "" && own < "host" {
+		l.pass(own)
+		l.tag("=", id)
+		l.pass(",")
+	}
+	l.passBytes(l.q.host)
+	if own > "host" {
+		l.pass(",")
+		l.pass(own)
+		l.tag("=", id)
+	}
+	l.pass(" ")
+}
+
+// close reads the timestamp and ends the line.
+func (l *line) close() bool {
+	l.passBytes(l.q.stamp)
+	return l.err == nil
+}
+
+// tag reads what stands before a tag's value, and the value.
+func (l *line) tag(before string, s *string) {
+	l.pass(before)
+	q := l.q
+	start := q.pos
+	for plainTag[q.in[q.pos]] { // a line end is none
+		q.pos++
+	}
+	v := q.in[start:q.pos]
+	switch {
+	case string(v) == *s: // what stood here in the record before is the likeliest
+	case len(v) > MaxName:
+		l.leave()
+		return
+	default:
+		*s = l.dec.ids.string(v)
+	}
+	if len(v) == 0 {
+		l.leave()
+	}
+}
+
+// walk takes the fields of p from the line: all of them, in canonical order, and none else.
+func (l *line) walk(p part) {
+	l.known, l.seen, l.turn = 0, 0, 0
+	if l.err != nil {
+		return
+	}
+	l.q.ended = false
+	p.fields(l)
+	if !l.q.ended {
+		l.leave()
+	}
+}
+
+// next reports whether the next field is the one called key, and goes to its value.
+func (q *quick) next(l *line, key string, bit uint64) bool {
+	p := q.pos + len(key)
+	if q.ended || p >= len(q.in) || q.in[p] != '=' || string(q.in[q.pos:p]) != key {
+		return false
+	}
+	q.pos = p + 1
+	l.known++
+	l.seen |= bit
+	return true
+}
+
+// endField goes past what follows a value: a comma before the next field, or the space after the last.
+func (l *line) endField() {
+	q := l.q
+	if q.pos >= len(q.in) {
+		l.leave()
+		return
+	}
+	switch q.in[q.pos] {
+	case ',':
+		q.pos++
+	case ' ':
+		q.pos++
+		q.ended = true
+	default:
+		l.leave()
+	}
+}
+
+// quickField reads an integer field if it is the next one. It is next, digits and endField in one, because most of a
+// record is integers.
+func (l *line) quickField(key string, lo, hi int64) (v int64, ok bool) {
+	bit := uint64(1) << l.turn
+	l.turn++
+	q := l.q
+	in, p := q.in, q.pos+len(key)
+	if q.ended || p >= len(in) || in[p] != '=' || string(in[q.pos:p]) != key {
+		return 0, false
+	}
+	l.known++
+	l.seen |= bit
+	in = in[p+1:]
+	i := 0
+	negative := in[0] == '-' // a line end at the latest
+	if negative {
+		i = 1
+	}
+	first := i
+	for i < len(in) {
+		c := in[i] - '0'
+		if c > 9 {
+			break
+		}
+		v = v*10 + int64(c)
+		i++
+	}
+	if negative {
+		v = -v
+	}
+	// Eighteen digits fit.
+	if i == first || i-first > 18 || i+1 >= len(in) || in[i] != 'i' || v < lo || v > hi {
+		l.leave()
+		return 0, false
+	}
+	q.pos = p + i + 3
+	switch in[i+1] {
+	case ',':
+	case ' ':
+		q.ended = true
+	default:
+		l.leave()
+		return 0, false
+	}
+	return v, true
+}
+
+// quickString reads the value of a string field.
+func (l *line) quickString(s *string, limit int) {
+	q := l.q
+	if q.in[q.pos] != '"' {
+		l.leave()
+		return
+	}
+	q.pos++
+	start := q.pos
+	for plainText[q.in[q.pos]] { // a line end is none
+		q.pos++
+	}
+	v := q.in[start:q.pos]
+	if len(v) == 0 || len(v) > limit || q.in[q.pos] != '"' {
+		l.leave()
+		return
+	}
+	q.pos++
+	if string(v) == l.hint {
+		*s = l.hint
+	} else {
+		*s = l.dec.names.string(v)
+	}
+	l.endField()
+}
+
+// quickState reads the value of a field that holds a state.
+func (l *line) quickState() State {
+	for _, s := range [...]State{Busy, Free, Faulty, Drained} {
+		q := l.q
+		end := q.pos + len(s) + 2
+		if end <= len(q.in) && q.in[q.pos] == '"' && string(q.in[q.pos+1:end-1]) == string(s) && q.in[end-1] == '"' {
+			q.pos = end
+			l.endField()
+			return s
+		}
+	}
+	l.leave()
+	return ""
+}
+
+// quickBool reads the value of a boolean field.
+func (l *line) quickBool() (v bool) {
+	switch {
+	case l.starts("true"):
+		v = true
+		l.q.pos += len("true")
+	case l.starts("false"):
+		l.q.pos += len("false")
+	default:
+		l.leave()
+		return false
+	}
+	l.endField()
+	return v
+}
+
+// plainTag are the bytes that stand for themselves in the value of a tag, and plainText those in a string field.
+var plainTag, plainText = func() (tag, text [256]bool) {
+	for c := byte(' ') + 1; c < 0x7F; c++ {
+		tag[c] = c != ',' && c != '=' && c != '\\' && c != '"'
+		text[c] = c != '"' && c != '\\'
+	}
+	text[' '] = true
+	return tag, text
+}()
