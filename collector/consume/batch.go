@@ -15,6 +15,9 @@ import (
 // maxInflated bounds a batch after decompression.
 const maxInflated = 64 << 20
 
+// maxOffset is beyond what any partition reaches.
+const maxOffset = 1 << 62
+
 // Attributes of a record batch; see "Record Batch" in Kafka's documentation of the message format.
 const (
 	compressionMask = 0x07
@@ -50,10 +53,10 @@ func parseBatches(b []byte, from int64, into []Record) ([]Record, int64, error) 
 		batch := b[:12+length]
 		b = b[12+length:]
 		last := base + int64(int32(binary.BigEndian.Uint32(batch[23:])))
+		if base < 0 || last < base || last >= maxOffset {
+			return into, next, &corruptError{next + 1, fmt.Errorf("offsets %d to %d", base, last)}
+		}
 		if last < next {
-			if last < base {
-				return into, next, &corruptError{next + 1, fmt.Errorf("offsets %d to %d", base, last)}
-			}
 			continue // the broker may begin with a batch that ends before the offset asked for
 		}
 		var err error

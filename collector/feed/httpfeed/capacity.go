@@ -85,7 +85,12 @@ var figureColumns = []column{
 	flops("eflops_faulty", func(g *capacity.Group) capacity.Flops { return g.Eflops.Faulty }),
 	flops("eflops_stale", func(g *capacity.Group) capacity.Flops { return g.Eflops.Stale }),
 	{"utilisation", func(g *capacity.Group) string { return number(g.Utilisation) }},
-	{"power_w", func(g *capacity.Group) string { return number(&g.PowerW) }},
+	{"power_w", func(g *capacity.Group) string {
+		if g.PowerDevices == 0 {
+			return ""
+		}
+		return number(&g.PowerW)
+	}},
 	count("power_devices", func(g *capacity.Group) int64 { return g.PowerDevices }),
 	count("hosts_rated", func(g *capacity.Group) int64 { return g.Hosts.Rated }),
 	count("hosts_online", func(g *capacity.Group) int64 { return g.Hosts.Online }),
