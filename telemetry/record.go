@@ -38,7 +38,7 @@ type Header struct {
 	Origin
 	Time time.Time // when the record was made, by the host's clock; the timestamp of all its lines
 	Boot string    // boot id of the host: sequence numbers count within it
-	Seq  int64     // number of the record within the boot and its kind of record, from 1
+	Seq  int64     // from 1, grows from record to record of its kind within the boot; gaps mean nothing
 }
 
 // Kind tells accelerators from processors.
