@@ -42,7 +42,8 @@ type logs struct {
 }
 
 func (l *logs) Write(b []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.b.Write(b) }
-func (l *logs) String() string              { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
+
+func (l *logs) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
 
 // start runs a publisher of one queue until the test ends.
 func start(t *testing.T, addrs []string, qs ...Queue) (*Publisher, *logs) {

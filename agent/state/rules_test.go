@@ -71,8 +71,10 @@ func TestDecide(t *testing.T) {
 		"driver released":           {func(f *Facts) { f.Presence, f.Drain = Released, order }, Verdict{telemetry.Drained, "drained: change of fans"}},
 		"driver released for long":  {func(f *Facts) { f.Presence, f.Drain, f.Last = Released, order, Verdict{telemetry.Faulty, "lost"} }, Verdict{telemetry.Drained, "drained: change of fans"}},
 		"released without an order": {func(f *Facts) { f.Presence, f.Detail = Released, "released" }, Verdict{telemetry.Faulty, "source-silent: released"}},
-		"use unreadable": {func(f *Facts) { f.Reading = poll.DeviceReading{Power: telemetry.Known[telemetry.Milliwatts](70000)} },
-			Verdict{telemetry.Faulty, "unreadable: neither processes nor memory nor utilisation can be read"}},
+		"use unreadable": {
+			func(f *Facts) { f.Reading = poll.DeviceReading{Power: telemetry.Known[telemetry.Milliwatts](70000)} },
+			Verdict{telemetry.Faulty, "unreadable: neither processes nor memory nor utilisation can be read"},
+		},
 		"use unreadable for a moment": {func(f *Facts) {
 			f.Reading, f.Last, f.UseKnown = poll.DeviceReading{}, busyProcesses, t0.Add(-2*time.Second)
 		}, busyProcesses},

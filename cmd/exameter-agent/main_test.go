@@ -29,7 +29,8 @@ type output struct {
 }
 
 func (o *output) Write(b []byte) (int, error) { o.mu.Lock(); defer o.mu.Unlock(); return o.b.Write(b) }
-func (o *output) String() string              { o.mu.Lock(); defer o.mu.Unlock(); return o.b.String() }
+
+func (o *output) String() string { o.mu.Lock(); defer o.mu.Unlock(); return o.b.String() }
 
 // call runs the program to its end.
 func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
