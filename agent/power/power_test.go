@@ -322,49 +322,62 @@ func TestNoWattTwiceUnderOneName(t *testing.T) {
 		leftOut       string
 	}{
 		{
-			"the same package twice", "hygon", map[string]string{zone + "/name": "package-0\n"},
-			[]poll.PowerReading{begun("package-0")}, "package-0 has a meter already",
+			"the same package twice", "hygon",
+			map[string]string{zone + "/name": "package-0\n"},
+			[]poll.PowerReading{begun("package-0")},
+			"package-0 has a meter already",
 		},
 		{
-			"dies", "hygon", map[string]string{
+			"dies", "hygon",
+			map[string]string{
 				zone + "/name": "package-0-die-1\n", zone + ":0/name": "dram\n", zone + ":0/energy_uj": "1\n",
 			},
-			[]poll.PowerReading{begun("dram-0-die-1"), begun("package-0"), begun("package-0-die-1")}, "",
+			[]poll.PowerReading{begun("dram-0-die-1"), begun("package-0"), begun("package-0-die-1")},
+			"",
 		},
 		{
-			"psys beside its packages", "hygon", map[string]string{
+			"psys beside its packages", "hygon",
+			map[string]string{
 				powercap + "intel-rapl:2/name": "psys\n", powercap + "intel-rapl:2/energy_uj": "1\n",
 				powercap + "intel-rapl:3/name": "platform-1\n", powercap + "intel-rapl:3/energy_uj": "1\n",
 			},
-			[]poll.PowerReading{begun("package-0"), begun("package-1"), begun("psys")}, `("platform-1")`,
+			[]poll.PowerReading{begun("package-0"), begun("package-1"), begun("psys")},
+			`("platform-1")`,
 		},
 		{
-			"two meters without a word", "kunpeng", map[string]string{
+			"two meters without a word", "kunpeng",
+			map[string]string{
 				"sys/class/hwmon/hwmon1/name": "power_meter\n", "sys/class/hwmon/hwmon1/power1_average": "300000000\n",
 			},
 			nil, "one of 2 alike",
 		},
 		{
-			"a battery beside the meter", "kunpeng", map[string]string{
+			"a battery beside the meter", "kunpeng",
+			map[string]string{
 				"sys/class/hwmon/hwmon1/name": "power_meter\n", "sys/class/hwmon/hwmon1/power1_average": "300000000\n",
 				"sys/class/hwmon/hwmon1/power1_is_battery": "1\n",
 			},
-			[]poll.PowerReading{drawn("node", methodACPI, 310_500)}, "hwmon1",
+			[]poll.PowerReading{drawn("node", methodACPI, 310_500)},
+			"hwmon1",
 		},
 		{
-			"a processor by hwmon", "vm", map[string]string{
+			"a processor by hwmon", "vm",
+			map[string]string{
 				"sys/class/hwmon/hwmon0/name": "apm_xgene\n", "sys/class/hwmon/hwmon0/power1_input": "90000000\n",
 				"sys/class/hwmon/hwmon0/power1_label": "CPU power\n", "sys/class/hwmon/hwmon0/power2_input": "20000000\n",
 				"sys/class/hwmon/hwmon0/power2_label": "IO power\n",
 			},
-			[]poll.PowerReading{drawn("package-0", methodHwmon, 90_000)}, "",
+			[]poll.PowerReading{drawn("package-0", methodHwmon, 90_000)},
+			"",
 		},
 		{
-			"a processor by RAPL goes before hwmon", "epyc", map[string]string{
+			"a processor by RAPL goes before hwmon", "epyc",
+			map[string]string{
 				"sys/class/hwmon/hwmon0/name": "apm_xgene\n", "sys/class/hwmon/hwmon0/power1_input": "90000000\n",
 				"sys/class/hwmon/hwmon0/power1_label": "CPU power\n",
 			},
-			[]poll.PowerReading{begun("package-0")}, "package-0 has a meter already",
+			[]poll.PowerReading{begun("package-0")},
+			"package-0 has a meter already",
 		},
 	} {
 		root := kernelfiletest.Machine(t, c.machine)
