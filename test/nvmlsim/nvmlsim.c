@@ -99,6 +99,7 @@ static nvmlReturn_t act(const struct rules *r, const char *function, bool *senti
 }
 
 static void sleep_for(double s) {
+	if (s <= 0) return;
 	struct timespec t = {(time_t)s, (long)((s - (double)(time_t)s) * 1e9)};
 	while (nanosleep(&t, &t) != 0 && errno == EINTR) {}
 }

@@ -33,15 +33,14 @@ type abiTemperature struct {
 const temperatureVersion = 1<<24 | 12
 
 type abiProcessV1 struct {
-	pid    uint32
-	memory uint64
+	pid uint32
+	_   uint64 // memory
 }
 
 type abiProcess struct {
-	pid             uint32
-	memory          uint64
-	gpuInstance     uint32
-	computeInstance uint32
+	pid  uint32
+	_    uint64 // memory
+	_, _ uint32 // GPU instance, compute instance
 }
 
 type abiProfile struct {

@@ -31,14 +31,14 @@ func layout(t reflect.Type, at uintptr, into []string) []string {
 func TestLayouts(t *testing.T) {
 	// go-nvml exports these three with Go interfaces in the place of handles, which are one pointer in C.
 	type event struct {
-		device               *byte
-		kind, data           uint64
-		gpuInstance, compute uint32
+		_    *byte
+		_, _ uint64
+		_, _ uint32
 	}
 	type gpmMetricsGet struct {
-		version, count   uint32
-		sample1, sample2 *byte
-		metrics          [len(upstream.GpmMetricsGetType{}.Metrics)]upstream.GpmMetric
+		_, _ uint32
+		_, _ *byte
+		_    [len(upstream.GpmMetricsGetType{}.Metrics)]upstream.GpmMetric
 	}
 	for _, tt := range []struct{ ours, theirs any }{
 		{abiMemory{}, upstream.Memory{}},

@@ -262,11 +262,14 @@ func TestShutdownHangs(t *testing.T) {
 	w.read(s)
 	w.show("cards = 1\nhang = Shutdown 3\n")
 	began := time.Now()
-	if err := s.Release(); err == nil || !strings.Contains(err.Error(), "did not let go") {
+	if err := s.Release(); err == nil || !strings.Contains(err.Error(), "has not let go") {
 		t.Errorf("release: %v", err)
 	}
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("release took %v", took)
+	}
+	if err := s.end(10 * time.Millisecond); err == nil {
+		t.Error("the driver is said to be released while it still hangs")
 	}
 	s.Resume()
 	w.readError(s, "has not yet let go")

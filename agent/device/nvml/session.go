@@ -260,9 +260,9 @@ func (ses *session) outdated(now time.Time) string {
 	return ""
 }
 
-// close ends the session on a goroutine of its own, because the driver may hang in any of these calls, and reports
-// whether it ended in time.
-func (ses *session) close(within time.Duration) bool {
+// close ends the session on a goroutine of its own, because the driver may hang in any of these calls. When it is over,
+// shutDown is closed.
+func (ses *session) close() {
 	go func() {
 		defer close(ses.shutDown)
 		if ses.watcher != nil {
@@ -275,14 +275,6 @@ func (ses *session) close(within time.Duration) bool {
 			ses.failed = fmt.Errorf("NVML: release the driver: %w", err)
 		}
 	}()
-	t := time.NewTimer(within)
-	defer t.Stop()
-	select {
-	case <-ses.shutDown:
-		return true
-	case <-t.C:
-		return false
-	}
 }
 
 // ended reports whether a session that was closed too late is over by now.

@@ -267,18 +267,25 @@ func rootless(err error) string {
 }
 
 // end closes the session, if there is one, and waits for it no longer than the given time. A session that stays is
-// remembered: no other is begun beside it.
+// remembered: no other is begun beside it, and the next call waits for it again.
 func (s *Source) end(within time.Duration) error {
-	ses := s.ses
-	if ses == nil {
+	if s.ses != nil {
+		s.ses, s.leaving = nil, s.ses
+		s.leaving.close()
+	}
+	if s.leaving == nil {
 		return nil
 	}
-	s.ses, s.leaving = nil, ses
-	if !ses.close(within) {
-		return fmt.Errorf("NVML: the driver did not let go within %v; its library stays loaded and its device files open", within)
+	t := time.NewTimer(within)
+	defer t.Stop()
+	select {
+	case <-s.leaving.shutDown:
+	case <-t.C:
+		return fmt.Errorf("NVML: the driver has not let go within %v; its library stays loaded and its device files open", letGo)
 	}
+	err := s.leaving.failed
 	s.leaving = nil
-	return ses.failed
+	return err
 }
 
 // Release ends NVML and unloads its library, so that the driver can be unloaded. It waits 1.5 s at most.
