@@ -126,6 +126,10 @@ func (c *checker) topics(ctx context.Context, client *kafka.Client, cfg *collect
 		inv, tel := telemetry.InventoryTopic(id), telemetry.TelemetryTopic(id)
 		switch {
 		case count[inv] == 0 && count[tel] == 0:
+			if centre := reg.Centre(id); centre != nil && centre.Status == registry.Planned {
+				c.good("centre %s: is planned and has no topics yet", id)
+				continue
+			}
 			c.doubt("centre %s: stands in the registry and has no topics; make them with: exameter topics create", id)
 			continue
 		case count[inv] == 0 || count[tel] == 0:

@@ -161,13 +161,11 @@ func (r *Registry) Centre(id string) *Centre {
 	return nil
 }
 
-// IDs returns the ids of the centres that may have topics: all but the planned ones.
+// IDs returns the ids of all centres.
 func (r *Registry) IDs() []string {
-	ids := make([]string, 0, len(r.Centres))
+	ids := make([]string, len(r.Centres))
 	for i := range r.Centres {
-		if r.Centres[i].Status != Planned {
-			ids = append(ids, r.Centres[i].ID)
-		}
+		ids[i] = r.Centres[i].ID
 	}
 	return ids
 }

@@ -46,8 +46,8 @@ func TestRead(t *testing.T) {
 	if r.Province.Target.Eflops.Flops != 260*capacity.Eflop || r.Province.Target.Date.Format("2006-01-02") != "2027-12-31" {
 		t.Errorf("target = %+v", r.Province.Target)
 	}
-	if ids := r.IDs(); len(ids) != 1 || ids[0] != "guian-sc" {
-		t.Errorf("IDs = %v, want the planned centre left out", ids)
+	if ids := r.IDs(); len(ids) != 2 || ids[0] != "guian-sc" || ids[1] != "later" {
+		t.Errorf("IDs = %v", ids)
 	}
 	for _, tc := range []struct {
 		centre, cluster string

@@ -104,7 +104,7 @@ var (
 	powerDesc       = desc("power_watts", "Measured power of online devices, by class.", "class")
 	hostsDesc       = desc("hosts", "Hosts that hold devices, by centre and state (rated, online).", "centre", "state")
 	coverageDesc    = desc("coverage_ratio", "Online hosts ÷ rated hosts, by centre.", "centre")
-	ageDesc         = desc("report_age_seconds", "Age of the last reports of online hosts, by centre and quantile.", "centre", "quantile")
+	ageDesc         = desc("report_age_seconds", "Age of the last reports of online hosts, by centre and percentile (p50, p99, max).", "centre", "percentile")
 	revisionDesc    = desc("revision", "Revision of the figures.")
 	asOfDesc        = desc("as_of_timestamp_seconds", "When the figures were folded.")
 	readyDesc       = desc("ready", "1 once the first rebuild from Kafka is complete.")
@@ -211,9 +211,9 @@ func collectCapacity(s *capacity.Snapshot, gauge func(*prometheus.Desc, float64,
 			gauge(coverageDesc, *g.Coverage, g.Centre)
 		}
 		if g.Age != nil {
-			gauge(ageDesc, g.Age.P50, g.Centre, "0.5")
-			gauge(ageDesc, g.Age.P99, g.Centre, "0.99")
-			gauge(ageDesc, g.Age.Max, g.Centre, "1")
+			gauge(ageDesc, g.Age.P50, g.Centre, "p50")
+			gauge(ageDesc, g.Age.P99, g.Centre, "p99")
+			gauge(ageDesc, g.Age.Max, g.Centre, "max")
 		}
 	}
 }

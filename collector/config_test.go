@@ -1,0 +1,53 @@
+package collector
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/exameter/exameter/collector/registry"
+	"github.com/exameter/exameter/internal/config"
+)
+
+// TestExamples reads the files that the packages install: they are valid, and show the defaults.
+func TestExamples(t *testing.T) {
+	got := DefaultConfig()
+	if err := config.Load("../packaging/config/collector.yaml", &got); err != nil {
+		t.Fatal(err)
+	}
+	want := DefaultConfig()
+	want.Kafka.Brokers = []string{"kafka-1.example.org:9092", "kafka-2.example.org:9092"}
+	want.Registry = "/etc/exameter/registry.yaml"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the example differs from the defaults (-default +example):\n%s", diff)
+	}
+	reg, err := registry.Load("../packaging/config/registry.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(reg.Centres) != 2 || reg.Centre("example-east").Status != registry.Planned {
+		t.Errorf("registry = %+v", reg)
+	}
+}
+
+func TestConfigRefuses(t *testing.T) {
+	for _, tc := range []struct{ yaml, want string }{
+		{"stale: 3s\n", "c.yaml:1"},
+		{"kafka:\n  brokers: []\n", "c.yaml:2: kafka.brokers: name at least one"},
+		{"http:\n  listen: here\n", `c.yaml:2: http.listen: "here" is not host:port`},
+		{"stale_after: 30\n", "not a length of time"},
+		{"stale_after: 10ms\n", "c.yaml:1: stale_after: 10ms is not between 1s and 1h"},
+		{"fold_interval: 1m\n", "fold_interval: 1m0s is not between"},
+		{"stale_after: 1s\nfold_interval: 2s\n", "c.yaml:2: fold_interval: 2s is longer than stale_after"},
+		{"discover: false\n", "c.yaml:1: discover: is false without a registry"},
+		{"log:\n  level: loud\n", "c.yaml:2: log.level:"},
+		{"log:\n  format: xml\n", "c.yaml:2: log.format:"},
+	} {
+		c := DefaultConfig()
+		err := config.Read(strings.NewReader(tc.yaml), "c.yaml", &c)
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%q: error %v, want %q in it", tc.yaml, err, tc.want)
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package metrics
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/exameter/exameter/catalog"
+	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/collector/consume"
+	"github.com/exameter/exameter/collector/fleet"
+	"github.com/exameter/exameter/collector/quarantine"
+	"github.com/exameter/exameter/telemetry"
+)
+
+// sample has a value for every metric.
+func sample() *Metrics {
+	p := capacity.Pool{
+		Centre: "guian", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "nvidia", Model: "m", Class: capacity.Intelligent,
+		Basis: catalog.FP16, Peaks: catalog.Peaks{}.With(catalog.FP16, 989_500_000),
+	}
+	c := capacity.Cell{Devices: [5]int64{3, 2, 1, 2, 0}, SM: 5, KnownUnits: 50400, ActiveUnits: 24_192_000, PowerMW: 3_500_500, PowerDevices: 7}
+	for s, n := range c.Devices {
+		c.Units[s] = n * capacity.UnitsPerDevice
+	}
+	s := &capacity.Snapshot{
+		Revision: 41, AsOf: time.UnixMilli(1_795_000_000_250), StaleAfter: 30 * time.Second,
+		Pools: []capacity.PoolCell{{Pool: p, Cell: c}}, Shapes: []capacity.Shape{{Pools: []int{0}, Rated: 2, Online: 1}},
+	}
+	s.Shapes[0].Ages.Observe(2_000, 30_000)
+	m := New("1.2.3", Source{
+		Snapshot: func() *capacity.Snapshot { return s },
+		Fleet: func() fleet.Stats {
+			return fleet.Stats{UninventoriedHosts: 1, UninventoriedDevices: 2, ContestedDevices: 3, SkewedHosts: 4}
+		},
+		Consume: func() consume.Stats {
+			return consume.Stats{
+				Reconnects: 1, Stalls: 2, OffsetsLost: 3, Corrupt: 4, Failing: 5, ProducerTime: []string{"exameter.v1.telemetry.guian"},
+				Partitions: []consume.Status{{Partition: consume.Partition{Topic: "exameter.v1.telemetry.guian", Number: 3}, Lag: 17}},
+			}
+		},
+		Quarantine: func() quarantine.Stats { return quarantine.Stats{Written: 1, Suppressed: 2, Failed: 3} },
+		Ready:      func() bool { return true },
+	})
+	m.Records.WithLabelValues("telemetry", "applied").Inc()
+	m.Rejected.WithLabelValues("syntax").Inc()
+	m.Requests.WithLabelValues("/v1/capacity", "200").Inc()
+	m.Reloads.WithLabelValues("ok").Inc()
+	return m
+}
+
+func TestValues(t *testing.T) {
+	m := sample()
+	want := `
+# HELP exameter_capacity_flops Peak throughput in flop/s by class and state, each device by its class's precision.
+# TYPE exameter_capacity_flops gauge
+exameter_capacity_flops{class="intelligent",state="busy"} 2.9685e+15
+exameter_capacity_flops{class="intelligent",state="drained"} 9.895e+14
+exameter_capacity_flops{class="intelligent",state="faulty"} 1.979e+15
+exameter_capacity_flops{class="intelligent",state="free"} 1.979e+15
+exameter_capacity_flops{class="intelligent",state="healthy"} 4.9475e+15
+exameter_capacity_flops{class="intelligent",state="online"} 7.916e+15
+exameter_capacity_flops{class="intelligent",state="rated"} 7.916e+15
+exameter_capacity_flops{class="intelligent",state="stale"} 0
+# HELP exameter_coverage_ratio Online hosts ÷ rated hosts, by centre.
+# TYPE exameter_coverage_ratio gauge
+exameter_coverage_ratio{centre="guian"} 0.5
+# HELP exameter_power_watts Measured power of online devices, by class.
+# TYPE exameter_power_watts gauge
+exameter_power_watts{class="intelligent"} 3500.5
+# HELP exameter_utilisation_ratio Busy-weighted nameplate by class: share of the peak of healthy devices with known activity.
+# TYPE exameter_utilisation_ratio gauge
+exameter_utilisation_ratio{class="intelligent"} 0.48
+# HELP exameter_partition_lag_records Records of a partition that are not read yet, as of the last fetch.
+# TYPE exameter_partition_lag_records gauge
+exameter_partition_lag_records{partition="3",topic="exameter.v1.telemetry.guian"} 17
+# HELP exameter_self_checks_total Recounts of the whole fleet, by whether they gave the incremental figures. A difference is a defect.
+# TYPE exameter_self_checks_total counter
+exameter_self_checks_total{result="different"} 0
+exameter_self_checks_total{result="equal"} 0
+`
+	names := []string{
+		"exameter_capacity_flops", "exameter_coverage_ratio", "exameter_power_watts", "exameter_utilisation_ratio", "exameter_partition_lag_records",
+		"exameter_self_checks_total",
+	}
+	if err := testutil.GatherAndCompare(m.Registry, strings.NewReader(want), names...); err != nil {
+		t.Error(err)
+	}
+	problems, err := testutil.GatherAndLint(m.Registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+	strict := prometheus.NewPedanticRegistry()
+	strict.MustRegister(reader{src: Source{
+		Snapshot: func() *capacity.Snapshot { return nil }, Fleet: func() fleet.Stats { return fleet.Stats{} }, Consume: func() consume.Stats { return consume.Stats{} },
+		Quarantine: func() quarantine.Stats { return quarantine.Stats{} }, Ready: func() bool { return false },
+	}})
+	if _, err := strict.Gather(); err != nil {
+		t.Errorf("before the first fold: %v", err)
+	}
+}
+
+// TestDocumented finds every metric in docs/metrics.md, and nothing there that does not exist.
+func TestDocumented(t *testing.T) {
+	families, err := sample().Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var have []string
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), "exameter_") {
+			have = append(have, f.GetName())
+		}
+	}
+	doc, err := os.ReadFile("../../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `(exameter_[a-z_]+)").FindAllSubmatch(doc, -1) {
+		written = append(written, string(m[1]))
+	}
+	for _, n := range have {
+		if !slices.Contains(written, n) {
+			t.Errorf("%s does not stand in docs/metrics.md", n)
+		}
+	}
+	for _, n := range written {
+		if !slices.Contains(have, n) {
+			t.Errorf("docs/metrics.md has %s, which does not exist", n)
+		}
+	}
+}
