@@ -119,7 +119,7 @@ func newAgent(c Config, o Options) (*agent, error) {
 	a.dueWhole = newSchedule(a.host.ID, c.Intervals.Inventory.D())
 
 	now := time.Now()
-	a.tracker = state.NewTracker(c.rules(), a.remembered(), state.Orders{}, a.host.Boot, now, a.log)
+	a.tracker = state.NewTracker(c.Rules(), a.remembered(), state.Orders{}, a.host.Boot, now, a.log)
 	members := o.Sources
 	if members == nil {
 		members = Members(c, a.log)
@@ -298,7 +298,7 @@ func (a *agent) reload(c Config) {
 		a.renewed = true
 	}
 	a.poller.SetInterval(c.Intervals.Sample.D())
-	a.tracker.Rules = c.rules()
+	a.tracker.Rules = c.Rules()
 	a.outbox.resize(c.Queue)
 	// Even where nothing changed: certificates and passwords may have, in their files.
 	a.outbox.publisher.Reconfigure(c.Kafka)

@@ -256,8 +256,8 @@ func (l *Log) SlogLevel() slog.Level {
 	return v
 }
 
-// rules are the rules as configured. Silence is bound to the sampling: a source has missed several ticks by then.
-func (c *Config) rules() state.Rules {
+// Rules are the rules as configured. Silence is bound to the sampling: a source has missed several ticks by then.
+func (c *Config) Rules() state.Rules {
 	return state.Rules{
 		MemoryFloor: telemetry.Bytes(c.State.MemoryFloor), UtilisationFloor: telemetry.Permille(c.State.UtilisationFloor),
 		UtilisationHold: c.State.UtilisationHold.D(), Silence: max(state.DefaultRules().Silence, 3*c.Intervals.Sample.D()),

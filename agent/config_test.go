@@ -103,11 +103,11 @@ func TestLoadConfigNeedsAFile(t *testing.T) {
 
 func TestRulesFollowTheSampling(t *testing.T) {
 	c := DefaultConfig()
-	if s := c.rules().Silence; s.Seconds() != 5 {
+	if s := c.Rules().Silence; s.Seconds() != 5 {
 		t.Errorf("silence %v at 1 s", s)
 	}
 	c.Intervals.Sample = config.Duration(10e9)
-	if s := c.rules().Silence; s.Seconds() != 30 {
+	if s := c.Rules().Silence; s.Seconds() != 30 {
 		t.Errorf("silence %v at 10 s", s)
 	}
 }

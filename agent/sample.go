@@ -38,7 +38,7 @@ func Sample(ctx context.Context, c Config, o Options) (inventory, reports []byte
 			err = stop
 		}
 	}()
-	tracker := state.NewTracker(c.rules(), nil, state.Orders{}, id.Boot, time.Now(), log)
+	tracker := state.NewTracker(c.Rules(), nil, state.Orders{}, id.Boot, time.Now(), log)
 	g := &report.Gatherer{Origin: telemetry.Origin{Centre: c.Centre, Cluster: c.Cluster, Host: id.ID}, Boot: id.Boot}
 	for i := range 2 {
 		if i > 0 {
@@ -65,6 +65,6 @@ func Sample(ctx context.Context, c Config, o Options) (inventory, reports []byte
 	if inventory, err = e.AppendInventory(nil, g.Inventory(now, seq, id.Info)); err != nil {
 		return nil, nil, err
 	}
-	reports, err = e.AppendReport(nil, g.Report(now, seq, c.rules(), report.Backlog{}))
+	reports, err = e.AppendReport(nil, g.Report(now, seq, c.Rules(), report.Backlog{}))
 	return inventory, reports, err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/exameter/exameter/agent"
 	"github.com/exameter/exameter/agent/poll"
 	"github.com/exameter/exameter/agent/state"
+	"github.com/exameter/exameter/telemetry"
 )
 
 func (p *program) checkCommand() *cobra.Command {
@@ -75,8 +76,8 @@ func (p *program) check(ctx context.Context, _ []string) error {
 		f.ok("identity", "host %s, name %s, boot %s", id.ID, id.Info.Name, id.Boot)
 		f.ok("system", "%s, kernel %s, %s", orUnknown(id.Info.OS), orUnknown(id.Info.Kernel), orUnknown(id.Info.Arch))
 	}
-	checkState(f, c, found)
-	checkSources(ctx, f, c)
+	remembered, orders := checkState(f, c, found)
+	checkSources(ctx, f, c, state.NewTracker(c.Rules(), remembered, orders, id.Boot, time.Now(), slog.New(slog.DiscardHandler)))
 	if found {
 		checkKafka(ctx, f, c)
 	}
@@ -93,8 +94,8 @@ func orUnknown(s string) string {
 	return s
 }
 
-// checkState looks at the state directory and what stands in it.
-func checkState(f *findings, c agent.Config, installed bool) {
+// checkState looks at the state directory and returns what stands in it.
+func checkState(f *findings, c agent.Config, installed bool) (remembered []state.Device, orders state.Orders) {
 	s := &state.Store{Dir: c.Paths.State}
 	if err := s.Writable(); err != nil {
 		say := f.note
@@ -103,9 +104,13 @@ func checkState(f *findings, c agent.Config, installed bool) {
 		}
 		say("state directory", "%v", err)
 		f.remedy("systemd makes it for the agent's user; try this check as that user, or give it a directory: paths.state")
-		return
+	} else {
+		f.ok("state directory", "%s can be written", s.Dir)
 	}
-	f.ok("state directory", "%s can be written", s.Dir)
+	remembered, err := s.Devices()
+	if err != nil {
+		f.fail("devices seen", "%v", err)
+	}
 	o, _, err := s.Orders()
 	switch {
 	case err != nil:
@@ -117,10 +122,11 @@ func checkState(f *findings, c agent.Config, installed bool) {
 		f.note("orders", "drained: %s", strings.Join(o.Drained(), ", "))
 		f.remedy("exameter-agent undrain --device ID")
 	}
+	return remembered, o
 }
 
 // checkSources reads every source twice, as the agent does.
-func checkSources(ctx context.Context, f *findings, c agent.Config) {
+func checkSources(ctx context.Context, f *findings, c agent.Config, t *state.Tracker) {
 	members := agent.Members(c, slog.New(slog.DiscardHandler))
 	const patience = 5 * time.Second
 	for i := range members {
@@ -128,6 +134,7 @@ func checkSources(ctx context.Context, f *findings, c agent.Config) {
 	}
 	p := poll.New(poll.Config{Sources: members, Interval: 2 * patience, Log: slog.New(slog.DiscardHandler)})
 	first := p.Sample(ctx)
+	t.Apply(first)
 	select {
 	case <-time.After(c.Intervals.Sample.D()):
 	case <-ctx.Done():
@@ -135,6 +142,9 @@ func checkSources(ctx context.Context, f *findings, c agent.Config) {
 	second := p.Sample(ctx)
 	for i, r := range second.Results {
 		checkSource(f, r, append(notices(first.Results[i]), notices(r)...))
+	}
+	for _, d := range t.Apply(second).Devices {
+		checkDevice(f, d)
 	}
 	if err := p.Stop(2 * time.Second); err != nil {
 		f.note("sources", "%v", err)
@@ -163,11 +173,6 @@ func checkSource(f *findings, r poll.Result, said []poll.Notice) {
 		f.fail(what, "%s", r.Health.Error)
 	default:
 		f.ok(what, "%s", summary(last))
-	}
-	if last.Devices != nil {
-		for i := range last.Devices.Devices {
-			checkDevice(f, &last.Devices.Devices[i])
-		}
 	}
 	seen := map[string]bool{}
 	for _, n := range said {
@@ -216,25 +221,28 @@ func known(ok bool, text func() string) string {
 
 func gib(n int64) string { return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30)) }
 
-// checkDevice says what one device is, and what of it cannot be read.
-func checkDevice(f *findings, d *poll.DeviceReading) {
+// checkDevice says what one device is, what it is doing, and what of it cannot be read.
+func checkDevice(f *findings, d state.DeviceView) {
 	what := "device " + known(d.Info.Index.OK, func() string { return fmt.Sprint(d.Info.Index.Value) })
-	name := fmt.Sprintf("%s %s, %s", orUnknown(d.Info.Name), d.Info.ID, known(d.Info.Memory.OK, func() string { return gib(int64(d.Info.Memory.Value)) }))
-	if d.Fault != "" {
-		f.fail(what, "%s: %s", name, d.Fault)
-		return
+	text := fmt.Sprintf("%s %s, %s: %s", orUnknown(d.Info.Name), d.Info.ID, known(d.Info.Memory.OK, func() string { return gib(int64(d.Info.Memory.Value)) }), d.Verdict.State)
+	if d.Verdict.Reason != "" {
+		text += " (" + d.Verdict.Reason + ")"
 	}
-	v := state.Decide(state.DefaultRules(), state.Facts{Now: time.Now(), Presence: state.Present, Reading: *d})
-	if v.Reason != "" {
-		name += fmt.Sprintf(", %s (%s)", v.State, v.Reason)
-	} else {
-		name += ", " + string(v.State)
+	var missing []string
+	if n := len(d.Samples); n > 0 && d.Samples[n-1].Fault == "" {
+		missing = unread(d.Samples[n-1].DeviceReading)
 	}
-	if missing := unread(d); len(missing) > 0 {
-		f.note(what, "%s; not readable: %s", name, strings.Join(missing, ", "))
-		return
+	if len(missing) > 0 {
+		text += "; not readable: " + strings.Join(missing, ", ")
 	}
-	f.ok(what, "%s", name)
+	switch {
+	case d.Verdict.State == telemetry.Faulty:
+		f.fail(what, "%s", text)
+	case len(missing) > 0:
+		f.note(what, "%s", text)
+	default:
+		f.ok(what, "%s", text)
+	}
 }
 
 // unread lists what of a device is unknown. Activity counters and slices are not missed: few devices have them.
