@@ -43,6 +43,7 @@ type tracked struct {
 	placed   bool    // generations of its faults are those of this run of the agent
 	own      Verdict // drain left aside
 	last     outcome
+	faulty   bool // as last logged
 }
 
 // outcome is what of a device is worth a report at once when it changes.
@@ -303,6 +304,9 @@ func (t *Tracker) decide(now time.Time, renewed bool) View {
 		d.own = Condition(t.Rules, f)
 		s.slices, s.busy = d.share(s.State)
 		v.Changed = v.Changed || !same(s, d.last)
+		if v.Settled {
+			t.logChange(d, s.Verdict)
+		}
 		d.last = s
 		if gone := d.presence == Gone; gone != d.Missing {
 			d.Missing, t.dirty = gone, true
@@ -310,6 +314,18 @@ func (t *Tracker) decide(now time.Time, renewed bool) View {
 		v.Devices = append(v.Devices, DeviceView{Info: d.Info, Verdict: s.Verdict, Slices: s.slices, Busy: s.busy, Samples: d.samples})
 	}
 	return v
+}
+
+// logChange says when a device breaks and when it is in order again: the rest is for reports, not for logs.
+func (t *Tracker) logChange(d *tracked, v Verdict) {
+	was, is := d.faulty, v.State == telemetry.Faulty
+	d.faulty = is
+	switch {
+	case is && !was:
+		t.Log.Warn("device is faulty", "device", d.Info.ID, "reason", v.Reason)
+	case was && !is:
+		t.Log.Info("device is in order again", "device", d.Info.ID, "state", v.State)
+	}
 }
 
 func (t *Tracker) facts(now time.Time, d *tracked) Facts {

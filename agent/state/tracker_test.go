@@ -119,6 +119,23 @@ func TestTrackerFreesAtOnce(t *testing.T) {
 	b.want(b.tick(answer(b.now, card(0))), "GPU-0=free")
 }
 
+func TestTrackerLogsFaultsOnce(t *testing.T) {
+	b := newBench(t, nil)
+	var log strings.Builder
+	b.Log = slog.New(slog.NewTextHandler(&log, nil))
+	b.tick(answer(b.now, cards(2)...))
+	broken := card(0)
+	broken.Fault = "lost"
+	for range 3 {
+		b.tick(answer(b.now, broken, card(1)))
+	}
+	b.tick(answer(b.now, cards(2)...))
+	if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), `"device is faulty" device=GPU-0 reason=lost`) ||
+		!strings.Contains(log.String(), `"device is in order again" device=GPU-0 state=free`) {
+		t.Errorf("logged:\n%s", &log)
+	}
+}
+
 func TestTrackerMissing(t *testing.T) {
 	b := newBench(t, nil)
 	b.tick(answer(b.now, cards(2)...))
