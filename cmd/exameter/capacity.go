@@ -212,11 +212,15 @@ func labels(by []string, g *capacity.Group) []string {
 
 func figures(f *capacity.Figure) []string {
 	e := &f.Eflops
-	return []string{
-		eflops(e.Rated), eflops(e.Online), eflops(e.Healthy), eflops(e.Busy), eflops(e.Free), percent(f.Utilisation), watts(f),
-		strconv.FormatInt(f.Devices.Rated, 10), strconv.FormatInt(f.Devices.Free, 10),
-		strconv.FormatInt(f.Hosts.Online, 10) + "/" + strconv.FormatInt(f.Hosts.Rated, 10), percent(f.Coverage), age(f.Age),
+	worth := []string{eflops(e.Rated), eflops(e.Online), eflops(e.Healthy), eflops(e.Busy), eflops(e.Free)}
+	if f.Devices.Rated > 0 && f.Devices.Unpriced == f.Devices.Rated {
+		worth = []string{"unpriced", "-", "-", "-", "-"} // unknown is not zero
 	}
+	return append(
+		worth, percent(f.Utilisation), watts(f),
+		strconv.FormatInt(f.Devices.Rated, 10), strconv.FormatInt(f.Devices.Free, 10),
+		strconv.FormatInt(f.Hosts.Online, 10)+"/"+strconv.FormatInt(f.Hosts.Rated, 10), percent(f.Coverage), age(f.Age),
+	)
 }
 
 // remarks say plainly what keeps the figures from being the whole truth.

@@ -31,14 +31,14 @@ func catalogCommand() *cobra.Command {
 		Long: `Look up an accelerator by the name that its vendor's tool prints, or by its id: peaks by precision (dense, no sparsity),
 memory, thermal design power, and how well founded that is. Without NAME, list all models.
 
-With --cpu, NAME is a processor's name as /proc/cpuinfo prints it; without NAME, the microarchitectures are listed. Some
-processors can only be told by family and model numbers: exameter-agent check looks up the host's own.
+With --cpu, list the microarchitectures of processors, or those with NAME in their id or name. Which one a host has is told
+by more than its name: exameter-agent check says it on the host.
 
 Exit status 1 says that nothing, or more than one model, answers to NAME.`,
 		Example: `  exameter catalog "NVIDIA H200"
   exameter catalog 910B2 --vendor huawei
   exameter catalog --override prices.csv MLU590-M9
-  exameter catalog --cpu "Hygon C86 7390 32-core Processor"`,
+  exameter catalog --cpu zen`,
 		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, strings.Join(args, "")) },
 	}
@@ -46,7 +46,7 @@ Exit status 1 says that nothing, or more than one model, answers to NAME.`,
 	fl.StringVar(&f.vendor, "vendor", "", "only models of this vendor (nvidia, huawei, hygon, …)")
 	fl.StringVar(&f.memory, "memory", "", "the device's memory (64GiB), where a name means several models")
 	fl.StringArrayVar(&f.overrides, "override", nil, "CSV file of prices laid over the catalogue; may be given more than once")
-	fl.BoolVar(&f.cpu, "cpu", false, "look up processors")
+	fl.BoolVar(&f.cpu, "cpu", false, "list processors instead")
 	fl.VarP(&f.output, "output", "o", "how to print")
 	return cmd
 }
@@ -71,10 +71,8 @@ func (f *catalogFlags) run(cmd *cobra.Command, name string) error {
 	}
 	out := cmd.OutOrStdout()
 	switch {
-	case f.cpu && name == "":
-		return f.listCPUs(out, cat)
 	case f.cpu:
-		return f.showCPU(out, cat, name)
+		return f.listCPUs(out, cat, name)
 	case name == "":
 		return f.list(out, cat)
 	default:

@@ -25,7 +25,7 @@ const (
 	// demoKeeps is how long the demo's broker keeps reports: more than a collector reads again after a restart.
 	demoKeeps = 2 * time.Minute
 	// demoGathers is how long the hosts may take to report for the first time.
-	demoGathers = 60 * time.Second
+	demoGathers = 3 * time.Minute
 	// demoSpeed is how much faster than the clock the province lives: a day passes in 24 minutes.
 	demoSpeed = 60
 )
@@ -159,7 +159,7 @@ func (v *demoView) watch(ctx context.Context) error {
 		doc, err := v.ask(ctx)
 		if err == nil && v.gathered.IsZero() && v.complete(doc) {
 			v.gathered = time.Now()
-			if v.machine, err = describeMachine(ctx, v.stack.kafka, thisMachine); err != nil {
+			if v.machine, err = describeMachine(ctx, v.stack.kafka, thisMachine); err != nil && ctx.Err() == nil {
 				return err
 			}
 			fmt.Fprintf(v.say, "Every host has reported after %.1f s.\n%s\n", time.Since(begun).Seconds(), v.machine)
@@ -167,17 +167,18 @@ func (v *demoView) watch(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if doc != nil && time.Since(shown) >= v.pace() {
+		over := !v.gathered.IsZero() && v.flags.forTime > 0 && time.Since(v.gathered) >= v.flags.forTime
+		if doc != nil && v.visible() && (over || time.Since(shown) >= v.pace()) {
 			shown = time.Now()
 			if err := v.show(doc); err != nil {
 				return err
 			}
 		}
-		switch {
-		case v.gathered.IsZero() && time.Since(begun) > demoGathers:
-			return fmt.Errorf("after %s not every host has reported: %s", demoGathers, v.missing(doc, err))
-		case !v.gathered.IsZero() && v.flags.forTime > 0 && time.Since(v.gathered) >= v.flags.forTime:
+		if over {
 			return err
+		}
+		if v.gathered.IsZero() && time.Since(begun) > demoGathers {
+			return fmt.Errorf("after %s not every host has reported: %s", demoGathers, v.missing(doc, err))
 		}
 		select {
 		case <-ctx.Done():
@@ -231,11 +232,12 @@ func (v *demoView) pace() time.Duration {
 	return 10 * time.Second
 }
 
-// show shows the table, unless JSON is wanted or there is nothing to see yet.
+// visible reports whether the table is wanted: not beside JSON, and half of it only where the other half will replace it.
+func (v *demoView) visible() bool {
+	return v.flags.output.value == "table" && (v.out.place || !v.gathered.IsZero())
+}
+
 func (v *demoView) show(doc *capacity.Document) error {
-	if v.flags.output.value == "json" || v.gathered.IsZero() && !v.out.place {
-		return nil
-	}
 	var b bytes.Buffer
 	if v.out.place {
 		fmt.Fprintf(&b, "Exameter demo: a simulated province, and this machine. Ctrl-C ends it.\nAPI %s/v1/capacity?by=centre   metrics %s/metrics\n\n", v.stack.api, v.stack.api)

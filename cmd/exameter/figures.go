@@ -18,7 +18,7 @@ func eflops(f capacity.Flops) string {
 	case math.Abs(v) >= 0.001:
 		return strconv.FormatFloat(v, 'f', 3, 64)
 	default:
-		digits := 1 - int(math.Floor(math.Log10(math.Abs(v))))
+		digits := min(1-int(math.Floor(math.Log10(math.Abs(v)))), 12)
 		return strconv.FormatFloat(v, 'f', digits, 64)
 	}
 }

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/internal/broker"
 	"github.com/exameter/exameter/telemetry"
 )
@@ -49,6 +51,10 @@ func machineLine(inv *telemetry.Inventory) string {
 		}
 		if n, ok := c.Cores.Get(); ok {
 			cpu += ", " + plural(n, "core")
+		}
+		if m, priced := catalog.Default().CPU(c); !priced {
+			why, _, _ := strings.Cut(m.Notes, ". ")
+			cpu += " (" + strings.TrimSuffix(strings.ToLower(why[:1])+why[1:], ".") + ")"
 		}
 	}
 	var order []string

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// child, when set, makes the test binary the program itself, with the arguments that it holds line by line.
+const child = "EXAMETER_TEST_ARGS"
+
+func TestMain(m *testing.M) {
+	if args, ok := os.LookupEnv(child); ok {
+		os.Args = append([]string{"exameter"}, strings.Split(args, "\n")...)
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// exameter runs the program and returns what it printed and its exit status.
+func exameter(t *testing.T, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	return exameterUntil(ctx, args...)
+}
+
+func exameterUntil(ctx context.Context, args ...string) (stdout, stderr string, status int) {
+	var out, errs bytes.Buffer
+	status = code(run(ctx, args, strings.NewReader(""), &out, &errs), &errs)
+	return out.String(), errs.String(), status
+}
+
+// golden holds text against a file.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
+	}
+}
+
+// freeAddr is an address of this host that nothing listens on.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// eventually asks until there is no complaint.
+func eventually(t *testing.T, within time.Duration, ask func() error) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		err := ask()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after %s: %v", within, err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		args   string
+		status int
+		says   string
+	}{
+		{"", 0, ""},
+		{"--help", 0, ""},
+		{"capacity --help", 0, ""},
+		{"catalog --help", 0, ""},
+		{"topics", 0, ""},
+		{"topics create --help", 0, ""},
+		{"simulate --help", 0, ""},
+		{"demo --help", 0, ""},
+		{"standalone --help", 0, ""},
+		{"version", 0, ""},
+
+		{"nonsense", 2, `unknown command "nonsense"`},
+		{"capactiy", 2, "did you mean capacity?"},
+		{"--nope", 2, "unknown flag: --nope"},
+		{"version now", 2, `unexpected argument "now"`},
+		{"topics destroy", 2, `unexpected argument "destroy"`},
+		{"capacity --nope", 2, "unknown flag: --nope"},
+		{"capacity guian", 2, `unexpected argument "guian"`},
+		{"capacity -o yaml", 2, "want one of table, json, csv"},
+		{"capacity --by rack", 2, `"rack" is not a dimension`},
+		{"capacity --precision fp4", 2, `"fp4" is not a precision`},
+		{"capacity --kind gpu", 2, `"gpu" is not one of accelerator, cpu, all`},
+		{"capacity --every 1ms", 2, "1ms is below 100ms"},
+		{"capacity --collector nowhere", 2, `collector "nowhere" is not a URL`},
+		{"capacity --collector ftp://a", 2, `collector "ftp://a" is not a URL`},
+		{"capacity --timeout soon", 2, "soon"},
+		{"catalog a b", 2, "2 arguments, want at most 1"},
+		{"catalog --memory 64 K100", 2, `"64" is not a size`},
+		{"topics create", 2, "no centre"},
+		{"topics create --centre A_b", 2, `id "A_b"`},
+		{"topics create --centre a", 2, "no broker"},
+		{"topics create --centre a --partitions 0", 2, "--partitions: 0"},
+		{"topics create --centre a --replicas 0", 2, "--replicas: 0"},
+		{"topics create --centre a --brokers nohost", 2, `"nohost" is not host:port`},
+		{"simulate", 2, "no broker"},
+		{"simulate --hosts 0 --brokers a:1", 2, "above zero"},
+		{"simulate --hosts -4 --brokers a:1", 2, "-4 hosts"},
+		{"simulate --speed NaN --brokers a:1", 2, "speed NaN"},
+		{"simulate --centres atlantis --brokers a:1", 2, `"atlantis"`},
+		{"demo --hosts 0", 2, "above zero"},
+		{"demo --hosts 99999999", 2, "99999999 hosts"},
+		{"demo --for -1s", 2, "below zero"},
+		{"demo --listen nowhere", 2, `"nowhere" is not host:port`},
+		{"demo -o csv", 2, "want one of table, json"},
+		{"standalone", 2, "no data directory"},
+		{"standalone --data " + dir, 2, "no centre"},
+		{"standalone --centre a --data " + dir + " --listen-kafka 0.0.0.0:9092", 2, "--advertise"},
+		{"standalone --centre a --data " + dir + " --listen-kafka :9092", 2, "--advertise"},
+		{"standalone --centre a --data " + dir + " --advertise 0.0.0.0:9092", 2, `"0.0.0.0:9092" is not host:port`},
+		{"standalone --centre a --data " + dir + " --listen-kafka 9092", 2, `"9092" is not host:port`},
+		{"standalone --centre -a --data " + dir, 2, `id "-a"`},
+
+		{"capacity --collector http://127.0.0.1:1", 1, "connection refused"},
+		{"catalog --override /nonexistent.csv", 1, "/nonexistent.csv"},
+		{"topics create --centre a --kafka /nonexistent.yaml", 1, "/nonexistent.yaml"},
+		{"standalone --centre a --data /dev/null/x", 1, "/dev/null"},
+	} {
+		stdout, stderr, status := exameter(t, strings.Fields(c.args)...)
+		if status != c.status || !strings.Contains(stderr, c.says) {
+			t.Errorf("exameter %s: status %d, want %d; said %q, want %q", c.args, status, c.status, stderr, c.says)
+		}
+		if status == 0 && stdout == "" {
+			t.Errorf("exameter %s: printed nothing", c.args)
+		}
+		if status == 2 && (stdout != "" || !strings.Contains(stderr, "--help")) {
+			t.Errorf("exameter %s: printed %q and said %q", c.args, stdout, stderr)
+		}
+	}
+}
+
+func TestTableAlignsWideCharacters(t *testing.T) {
+	tb := &table{head: []string{"CENTRE", "N"}, left: 1}
+	tb.add("贵安北", "1")
+	tb.add("ascii", "22")
+	tb.mark(&tb.bold)
+	var plain, colour bytes.Buffer
+	if err := tb.write(&plain, false); err != nil {
+		t.Fatal(err)
+	}
+	if want := "CENTRE   N\n贵安北   1\nascii   22\n"; plain.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", plain.String(), want)
+	}
+	if err := tb.write(&colour, true); err != nil || !strings.Contains(colour.String(), "\x1b[1mascii   22\x1b[0m") {
+		t.Errorf("got %q, %v", colour.String(), err)
+	}
+}
+
+func TestNamesCannotMoveTheCursor(t *testing.T) {
+	if got := printable("a\x1b[2Jb\u009bc\r\n贵"); got != "a\uFFFD[2Jb\uFFFDc\uFFFD\uFFFD贵" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestScreen(t *testing.T) {
+	var b bytes.Buffer
+	s := newScreen(&b)
+	for i := range 2 {
+		if err := s.show(fmt.Appendf(nil, "%d\n", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.String() != "0\n\n1\n" {
+		t.Errorf("off a terminal: %q", b.String())
+	}
+	b.Reset()
+	s = &screen{out: io.Writer(&b), place: true}
+	for i := range 2 {
+		if err := s.show(fmt.Appendf(nil, "%d\n", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.String() != "\x1b[2J\x1b[H0\x1b[K\n\x1b[J\x1b[H1\x1b[K\n\x1b[J" {
+		t.Errorf("on a terminal: %q", b.String())
+	}
+}
