@@ -69,6 +69,7 @@ func (c *collector) apply(b *consume.Batch) {
 
 func (c *collector) applyReport(b *consume.Batch, rec *consume.Record, at time.Time) error {
 	a := &c.applier
+	c.fleet.Prime(b.Centre, rec.Key, &a.report)
 	if err := a.decoder.Report(rec.Value, &a.report); err != nil {
 		return err
 	}

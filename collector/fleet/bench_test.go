@@ -111,6 +111,7 @@ func BenchmarkDecodeApply(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		host := n % benchHosts
+		f.Prime(benchCentre(host), []byte(reports[host].Host), &r)
 		if err := d.Report(wire[host], &r); err != nil {
 			b.Fatal(err)
 		}

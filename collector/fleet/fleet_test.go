@@ -253,3 +253,34 @@ func TestOrderOfHostsDoesNotMatter(t *testing.T) {
 		same(t, build(order), want)
 	})
 }
+
+// TestPrimedDecodingMakesNoGarbage reads reports of more hosts than any table of strings holds.
+func TestPrimedDecodingMakesNoGarbage(t *testing.T) {
+	f, reports := benchFleet()
+	var e telemetry.Encoder
+	wire, keys := make([][]byte, len(reports)), make([][]byte, len(reports))
+	for n, r := range reports {
+		r.Centre = benchCentre(n)
+		var err error
+		if wire[n], err = e.AppendReport(nil, r); err != nil {
+			t.Fatal(err)
+		}
+		keys[n] = []byte(r.Host)
+	}
+	var d telemetry.Decoder
+	var got telemetry.Report
+	n := 0
+	garbage := testing.AllocsPerRun(len(reports)-1, func() {
+		f.Prime(benchCentre(n), keys[n], &got)
+		if err := d.Report(wire[n], &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Header != reports[n].Header || got.Devices[7].ID != reports[n].Devices[7].ID {
+			t.Fatalf("host %d: read %+v", n, got.Header)
+		}
+		n++
+	})
+	if garbage > 0 {
+		t.Errorf("%v allocations a record", garbage)
+	}
+}
