@@ -235,7 +235,8 @@ func TestHostsCountOnce(t *testing.T) {
 	s := &Snapshot{
 		StaleAfter: 30 * time.Second,
 		Pools: []PoolCell{
-			{Pool: Pool{Centre: "a", Kind: telemetry.Accelerator, Model: "m"}}, {Pool: Pool{Centre: "a", Kind: telemetry.Accelerator, Model: "n"}},
+			{Pool: Pool{Centre: "a", Kind: telemetry.Accelerator, Model: "m"}},
+			{Pool: Pool{Centre: "a", Kind: telemetry.Accelerator, Model: "n"}},
 			{Pool: Pool{Centre: "a", Kind: telemetry.CPU, Model: "c"}},
 		},
 		Shapes: []Shape{{Pools: []int{0, 1, 2}, Rated: 3, Online: 2}, {Pools: []int{0}, Rated: 5, Online: 5}, {Pools: []int{2}, Rated: 7}},

@@ -20,11 +20,10 @@ type model struct {
 type modelKey struct{ centre, id string }
 
 type modelHost struct {
-	inventory, report     order
-	inv                   *telemetry.Inventory
-	rep                   *telemetry.Report
-	invAt, repAt          int64
-	admittedInv, admitted bool
+	inventory, report order
+	inv               *telemetry.Inventory
+	rep               *telemetry.Report
+	invAt, repAt      int64
 }
 
 func newModel(stale time.Duration, p Pricing) *model {

@@ -1,12 +1,12 @@
 package fleet
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
-	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/telemetry"
 )
 
@@ -27,7 +27,7 @@ func TestAdmit(t *testing.T) {
 		"a reboot":                               {{"a", 70, 10, 10, Applied}, {"b", 1, 20, 20, Applied}, {"a", 69, 9, 21, Outdated}, {"b", 2, 30, 30, Applied}},
 		"an old boot's records, while quiet":     {{"a", 70, 10, 10, Applied}, {"b", 1, 20, 20, Applied}, {"a", 69, 9, 500, Outdated}, {"a", 71, 11, 501, Outdated}},
 		"a reboot with the clock behind":         {{"a", 70, 1000, 10, Applied}, {"b", 1, 5, 20, Outdated}, {"b", 2, 15, 41, Applied}, {"b", 3, 25, 50, Applied}},
-		"a reboot with the clock ahead":          {{"a", 70, 10, 10, Applied}, {"b", 1, 99_999, 20, Applied}, {"b", 2, 30, 30, Applied}, {"a", 71, 20, 31, Applied}, {"b", 3, 40, 40, Applied}},
+		"a reboot with the clock ahead":          {{"a", 70, 10, 10, Applied}, {"b", 1, 99_999, 20, Applied}, {"b", 2, 30, 30, Applied}, {"a", 71, 20, 31, Outdated}, {"b", 3, 40, 40, Applied}},
 		"taken for the new boot, and corrected":  {{"b", 5, 50, 50, Applied}, {"a", 70, 60, 51, Applied}, {"b", 6, 70, 60, Applied}},
 		"a record time of the year 1970 is fine": {{"a", 1, 0, 0, Applied}, {"a", 1, 0, 0, Duplicate}},
 	} {
@@ -49,17 +49,20 @@ func TestRebuild(t *testing.T) {
 		d := &drawer{t: t, now: start, seqs: map[string]int64{}}
 		inventories := map[string]func(*Fleet){}
 		type report struct {
+			host  string
 			at    time.Time
 			apply func(*Fleet)
 		}
 		var reports []report
+		seq := int64(0)
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			d.now = d.now.Add(time.Duration(rapid.IntRange(0, 12).Draw(t, "seconds")) * time.Second)
 			host, at := rapid.SampledFrom([]string{"h0", "h1", "h2"}).Draw(t, "host"), d.now
+			seq++
 			switch rapid.IntRange(0, 9).Draw(t, "op") {
 			case 0, 1:
 				inv := d.inventory(host)
-				inv.Boot, inv.Time = "boot", d.now
+				inv.Boot, inv.Time, inv.Seq = "boot", d.now, seq
 				for i := range inv.Devices { // no device is claimed twice
 					inv.Devices[i].ID += host
 				}
@@ -67,17 +70,21 @@ func TestRebuild(t *testing.T) {
 				apply(followed)
 				inventories[host] = apply
 			case 2:
-				followed.Retire("a", host)
+				if !followed.Retire("a", host) {
+					continue
+				}
 				delete(inventories, host)
+				// A host that is retired has stopped; nothing of it is left when somebody brings it back.
+				reports = slices.DeleteFunc(reports, func(r report) bool { return r.host == host })
 			default:
 				r := d.report(host)
-				r.Boot, r.Time = "boot", d.now
+				r.Boot, r.Time, r.Seq = "boot", d.now, seq
 				for i := range r.Devices {
 					r.Devices[i].ID += host
 				}
 				apply := func(f *Fleet) { f.ApplyReport("a", r, at) }
 				apply(followed)
-				reports = append(reports, report{at, apply})
+				reports = append(reports, report{host, at, apply})
 			}
 			if rapid.IntRange(0, 3).Draw(t, "fold") == 0 {
 				followed.Fold(d.now)
@@ -92,7 +99,6 @@ func TestRebuild(t *testing.T) {
 				r.apply(rebuilt)
 			}
 		}
-		var want, got *capacity.Snapshot = followed.Fold(d.now), rebuilt.Fold(d.now)
-		same(t, got, want)
+		same(t, rebuilt.Fold(d.now), followed.Fold(d.now))
 	})
 }

@@ -181,8 +181,14 @@ func collectCapacity(s *capacity.Snapshot, gauge func(*prometheus.Desc, float64,
 			state string
 			flops capacity.Flops
 		}{
-			{"rated", e.Rated}, {"online", e.Online}, {"healthy", e.Healthy}, {"busy", e.Busy}, {"free", e.Free},
-			{"drained", e.Drained}, {"faulty", e.Faulty}, {"stale", e.Stale},
+			{"rated", e.Rated},
+			{"online", e.Online},
+			{"healthy", e.Healthy},
+			{"busy", e.Busy},
+			{"free", e.Free},
+			{"drained", e.Drained},
+			{"faulty", e.Faulty},
+			{"stale", e.Stale},
 		} {
 			gauge(flopsDesc, float64(v.flops)*1e6, g.Class, v.state)
 		}
@@ -198,8 +204,14 @@ func collectCapacity(s *capacity.Snapshot, gauge func(*prometheus.Desc, float64,
 			state string
 			n     int64
 		}{
-			{"rated", d.Rated}, {"online", d.Online}, {"healthy", d.Healthy}, {"busy", d.Busy}, {"free", d.Free},
-			{"drained", d.Drained}, {"faulty", d.Faulty}, {"stale", d.Stale},
+			{"rated", d.Rated},
+			{"online", d.Online},
+			{"healthy", d.Healthy},
+			{"busy", d.Busy},
+			{"free", d.Free},
+			{"drained", d.Drained},
+			{"faulty", d.Faulty},
+			{"stale", d.Stale},
 		} {
 			gauge(devicesDesc, float64(v.n), g.Centre, g.Class, v.state)
 		}
