@@ -31,7 +31,8 @@ func main() {
 	os.Exit(code)
 }
 
-// run is the program: it returns 0 when all is well, 1 when something failed, 2 when it was called wrongly.
+// run is the program: it returns 0 when all is well, 1 when something failed, 2 when it was called or configured
+// wrongly.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	p := &program{stdout: stdout, stderr: stderr}
 	root := p.command()
@@ -45,11 +46,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case !p.called:
 		fmt.Fprintf(stderr, "exameter-collector: %v\nSee exameter-collector --help.\n", err)
 		return 2
-	case !errors.Is(err, errSaid):
-		fmt.Fprintf(stderr, "exameter-collector: %v\n", err)
+	case errors.Is(err, errSaid):
+		return 1
+	}
+	fmt.Fprintf(stderr, "exameter-collector: %v\n", err)
+	var wrong *misuse
+	if errors.As(err, &wrong) {
+		return 2
 	}
 	return 1
 }
+
+// misuse is an error in what the program was given.
+type misuse struct{ error }
+
+func (m *misuse) Unwrap() error { return m.error }
 
 // errSaid ends a command whose output says already what is wrong.
 var errSaid = errors.New("failed")
@@ -100,5 +111,8 @@ func (p *program) config() (cfg collector.Config, from string, err error) {
 		}
 		path = defaultPath
 	}
-	return cfg, path, config.Load(path, &cfg)
+	if err := config.Load(path, &cfg); err != nil {
+		return cfg, path, &misuse{err}
+	}
+	return cfg, path, nil
 }

@@ -46,13 +46,13 @@ func TestUsage(t *testing.T) {
 
 func TestBadConfiguration(t *testing.T) {
 	path := file(t, "collector.yaml", "http:\n  listne: x\n")
-	for _, command := range []string{"run", "check"} {
+	for command, want := range map[string]int{"run": 2, "check": 1} {
 		code, stdout, stderr := call(t, command, "--config", path)
-		if code != 1 || !strings.Contains(stdout+stderr, path+":2") {
+		if code != want || !strings.Contains(stdout+stderr, path+":2") {
 			t.Errorf("%s: exit code %d, said %q and %q", command, code, stdout, stderr)
 		}
 	}
-	if code, _, stderr := call(t, "run", "--config", "/does/not/exist.yaml"); code != 1 || !strings.Contains(stderr, "no such file") {
+	if code, _, stderr := call(t, "run", "--config", "/does/not/exist.yaml"); code != 2 || !strings.Contains(stderr, "no such file") {
 		t.Errorf("a missing file: exit code %d, said %q", code, stderr)
 	}
 }
