@@ -20,7 +20,10 @@ func DefaultCentres() []Centre {
 			{"train-1", "ascend-910b1", 35}, {"train-2", "ascend-910c", 40}, {"infer-1", "ascend-910b3", 25},
 		}},
 		{"guiyang-west", Names{"贵阳西", "Guiyang West"}, 8, 0.66, 0.92, []Group{
-			{"train-1", "nvidia-h800", 18}, {"train-2", "ascend-910c", 36}, {"infer-1", "nvidia-a800", 20}, {"infer-1", "nvidia-a800-mig", 10},
+			{"train-1", "nvidia-h800", 18},
+			{"train-2", "ascend-910c", 36},
+			{"infer-1", "nvidia-a800", 20},
+			{"infer-1", "nvidia-a800-mig", 10},
 			{"render", "nvidia-4090", 16},
 		}},
 		{"zunyi-east", Names{"遵义东", "Zunyi East"}, 8, 0.44, 0.78, []Group{

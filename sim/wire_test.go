@@ -133,7 +133,7 @@ func TestCollectorAgreesWithLedger(t *testing.T) {
 	if total.Hosts.Rated != 240 || total.Eflops.Busy == 0 || total.Eflops.Free == 0 || total.Devices.Drained == 0 || total.Devices.Faulty == 0 || total.Devices.Unpriced == 0 {
 		t.Errorf("the history shows too little: %+v", total)
 	}
-	if n := d.Counts(); n.Failures != 0 || n.Records < 800 {
+	if n := d.Counts(); n.Failures != 0 || n.Records < 480 {
 		t.Errorf("counts %+v", n)
 	}
 	// Now that nobody speaks any more, everything falls silent; nothing is forgotten.

@@ -49,7 +49,7 @@ func demoCommand() *cobra.Command {
 		Long: `Run a province in one process: a Kafka-protocol broker in memory, a collector, simulated hosts of a dozen centres, and this
 machine's own agent, which reads the real hardware and reports as the centre "` + thisMachine + `".
 
-Everything but this machine is made up. The default number of hosts makes about 85 Eflops and wants two cores and about 2 GB
+Everything but this machine is made up. The default number of hosts makes about 85 Eflops and wants half a core and about 1 GB
 of memory; fewer hosts make proportionally less. The time of --for begins when every host has reported.`,
 		Example: `  exameter demo
   exameter demo --hosts 2000 --for 20s -o json | tail -1`,
