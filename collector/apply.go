@@ -28,6 +28,7 @@ type applier struct {
 	results   [2][fleet.Outcomes]prometheus.Counter // by kind of topic
 	retired   prometheus.Counter
 	rejected  [2]prometheus.Counter
+	unknown   int64 // what the decoder had skipped when it was last counted
 }
 
 const (
@@ -64,6 +65,10 @@ func (c *collector) apply(b *consume.Batch) {
 		if err != nil {
 			c.reject(b, rec, err)
 		}
+	}
+	if a := &c.applier; a.decoder.Unknown > a.unknown {
+		c.metrics.UnknownFields.Add(float64(a.decoder.Unknown - a.unknown))
+		a.unknown = a.decoder.Unknown
 	}
 }
 

@@ -32,14 +32,14 @@ const checkEvery = time.Minute
 
 // Options are what a program that runs a collector within itself may set. Zero values are defaults.
 type Options struct {
-	Log       *slog.Logger
-	Registry  *registry.Registry // instead of the file named in the configuration
-	Catalogue *catalog.Catalog   // instead of the embedded one and the file named in the configuration
-	Ready     func(addr string)  // called once HTTP is answered, with the address it is answered at
-	Alive     func()             // called after every fold: a collector that hangs stops calling it
-	Reload    <-chan struct{}    // each value makes the registry and the catalogue be read anew
-	Now       func() time.Time
-	Version   string
+	Log      *slog.Logger
+	Registry *registry.Registry // instead of the file named in the configuration
+	Catalog  *catalog.Catalog   // instead of the embedded one and the file named in the configuration
+	Ready    func(addr string)  // called once HTTP is answered, with the address it is answered at
+	Alive    func()             // called after every fold: a collector that hangs stops calling it
+	Reload   <-chan struct{}    // each value makes the registry and the catalogue be read anew
+	Now      func() time.Time
+	Version  string
 }
 
 // collector is one running collector.
@@ -83,7 +83,7 @@ func Run(ctx context.Context, cfg Config, opts Options) error {
 		return fmt.Errorf("listen for HTTP: %w", err)
 	}
 	writer := quarantine.NewWriter(client)
-	defer writer.Close()
+	defer closeSoon(writer)
 	batches := make(chan *consume.Batch, 16)
 	c.quarantine = quarantine.New(writer, c.log, c.now)
 	c.consumer = consume.New(consume.Config{
@@ -93,6 +93,19 @@ func Run(ctx context.Context, cfg Config, opts Options) error {
 		AppendTime: func(ctx context.Context, topic string) (bool, error) { return consume.AppendTime(ctx, client, topic) },
 	}, batches)
 	return c.run(ctx, listener, batches)
+}
+
+// closeSoon closes a writer, and goes without it where a broker that does not answer keeps it waiting.
+func closeSoon(w *kafka.Writer) {
+	closed := make(chan struct{})
+	go func() {
+		_ = w.Close() // what it could not write was counted
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(time.Second):
+	}
 }
 
 // newCollector makes a collector that has read its files and done nothing yet.
@@ -119,7 +132,7 @@ func newCollector(cfg Config, opts Options) (*collector, error) {
 
 // load reads the catalogue and the registry.
 func (c *collector) load() (*catalog.Catalog, *registry.Registry, error) {
-	cat, reg := c.opts.Catalogue, c.opts.Registry
+	cat, reg := c.opts.Catalog, c.opts.Registry
 	if cat == nil {
 		var err error
 		if cat, err = catalog.Load(c.cfg.Catalogue); err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// maxInflated bounds a batch after decompression.
-const maxInflated = 64 << 20
+// maxInflated bounds a batch after decompression. Ours hold a record or a few; a mirror's may hold some megabytes.
+const maxInflated = 16 << 20
 
 // maxOffset is beyond what any partition reaches.
 const maxOffset = 1 << 62

@@ -35,6 +35,10 @@ type Options struct {
 // DefaultMaxHosts bounds the memory that records can claim.
 const DefaultMaxHosts = 2_000_000
 
+// maxExtra bounds the statuses that are kept of devices without an inventory. Beyond it they are let go, and such a device
+// counts by the first report after its inventory.
+const maxExtra = 1 << 20
+
 // Pricing says which pool a device belongs to, and by which version of the catalogue.
 type Pricing struct {
 	Catalogue string
@@ -131,6 +135,9 @@ func (f *Fleet) ApplyReport(centre string, r *telemetry.Report, at time.Time) Ou
 	f.measureSkew(h, r.Time, at)
 	f.stats.UninventoriedDevices -= int64(len(h.extra))
 	h.take(r)
+	if f.stats.UninventoriedDevices+int64(len(h.extra)) > maxExtra {
+		h.extra = nil
+	}
 	f.stats.UninventoriedDevices += int64(len(h.extra))
 	f.seenAt[slot] = max(h.report.at, 1)
 	f.reconsider(slot)

@@ -34,6 +34,8 @@ type Metrics struct {
 	ForeignCentre prometheus.Counter
 	// FutureDated counts records whose own time lies more than an hour after their record time.
 	FutureDated prometheus.Counter
+	// UnknownFields counts fields and lines that the decoder skipped: additions to the schema by newer agents.
+	UnknownFields prometheus.Counter
 	// Checks counts recounts of the fleet by result: equal, different.
 	Checks *prometheus.CounterVec
 	// Folds observes how long folds take, in seconds.
@@ -60,6 +62,9 @@ func New(version string, src Source) *Metrics {
 		FutureDated: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "exameter_records_future_total", Help: "Records whose own time lies more than an hour after their record time.",
 		}),
+		UnknownFields: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "exameter_fields_unknown_total", Help: "Fields and lines that were skipped because this collector is too old to know them.",
+		}),
 		Checks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exameter_self_checks_total", Help: "Recounts of the whole fleet, by whether they gave the incremental figures. A difference is a defect.",
 		}, []string{"result"}),
@@ -79,7 +84,7 @@ func New(version string, src Source) *Metrics {
 	})
 	build.Set(1)
 	m.Registry.MustRegister(
-		m.Records, m.Rejected, m.ForeignCentre, m.FutureDated, m.Checks, m.Folds, m.Requests, m.Reloads, build,
+		m.Records, m.Rejected, m.ForeignCentre, m.FutureDated, m.UnknownFields, m.Checks, m.Folds, m.Requests, m.Reloads, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		reader{src},
 	)
