@@ -17,6 +17,9 @@ PROGRAMS := exameter exameter-agent exameter-collector
 GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
+# Packages whose tests hold a generated part of docs/ against the code.
+GENERATED := ./telemetry ./agent/state ./cmd/exameter
+
 # Arguments of `make demo`, as in: make demo DEMO="--for 20s -o json".
 DEMO ?=
 # Length of one fuzz target's run, and of one benchmark's.
@@ -69,6 +72,11 @@ modules: deps
 .PHONY: generated
 generated: deps
 	go test -count=1 ./test/house
+	go test -count=1 -run 'Docs|Wire' $(GENERATED)
+
+.PHONY: docs
+docs: deps ## Write the generated parts of docs/ anew
+	go test -count=1 -run 'Docs|Wire' $(GENERATED) -update
 
 .PHONY: bench
 bench: deps ## Time decode, encode, apply and fold per host record, with allocations

@@ -91,8 +91,8 @@ func bad(host, report []byte) []refusal {
 		{"oversized", host, bytes.Repeat(report, telemetry.MaxRecordBytes/len(report)+1)},
 		{"not-utf8", host, replace("state=\"", "state=\"\xff")},
 		{"empty", host, nil},
-		{"syntax", host, append(lines[0][:len(lines[0])-1:len(lines[0])-1], " 17 17\n"...)},
-		{"measurement", host, []byte("what is=1i 1\n")},
+		{"syntax", host, []byte(",\n")},
+		{"measurement", host, []byte("what is this\n")},
 		{"key-mismatch", []byte("\xff\xfe\x00 garbage"), report},
 		{"key-mismatch", nil, report},
 	}
