@@ -95,7 +95,7 @@ func TestCollectorIsQuoted(t *testing.T) {
 
 func TestFiguresForPeople(t *testing.T) {
 	for want, f := range map[string]capacity.Flops{
-		"0": 0, "84.996": 84_996_295_449_600, "0.001": capacity.Eflop / 1000, "0.00099": 990_000_000, "0.00000000017": 167, "0.000000000001": 1,
+		"0": 0, "84.996": 84_996_295_449_600, "0.001000": capacity.Eflop / 1000, "0.007916": 7_916_000_000, "0.9990": 999_000_000_000, "0.00099": 990_000_000, "0.00000000017": 167, "0.000000000001": 1,
 		"12.000": 12 * capacity.Eflop,
 	} {
 		if got := eflops(f); got != want {

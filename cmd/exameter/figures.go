@@ -9,14 +9,16 @@ import (
 	"github.com/exameter/exameter/collector/capacity"
 )
 
-// eflops prints Eflops for people: three decimals, and for what they would hide two digits.
+// eflops prints Eflops for people: three decimals; four digits of what a single server has, and two of what is smaller.
 func eflops(f capacity.Flops) string {
 	v := float64(f) / float64(capacity.Eflop)
 	switch {
 	case f == 0:
 		return "0"
-	case math.Abs(v) >= 0.001:
+	case math.Abs(v) >= 1:
 		return strconv.FormatFloat(v, 'f', 3, 64)
+	case math.Abs(v) >= 0.001:
+		return strconv.FormatFloat(v, 'f', 3-int(math.Floor(math.Log10(math.Abs(v)))), 64)
 	default:
 		digits := min(1-int(math.Floor(math.Log10(math.Abs(v)))), 12)
 		return strconv.FormatFloat(v, 'f', digits, 64)
