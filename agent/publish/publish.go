@@ -80,7 +80,7 @@ func (p *Publisher) Run(ctx context.Context) {
 }
 
 func (p *Publisher) empty(ctx context.Context, q Queue) {
-	backoff, trouble := minBackoff, complaint{log: p.log}
+	backoff, trouble, quiet := minBackoff, complaint{log: p.log}, true
 	for {
 		b, ok := q.Next(ctx, maxBatchRecords, maxBatchBytes)
 		if !ok {
@@ -91,6 +91,10 @@ func (p *Publisher) empty(ctx context.Context, q Queue) {
 		if err == nil {
 			trouble.over()
 			backoff = minBackoff
+			if quiet {
+				p.log.Info("Kafka has the first records", "topic", b.Records[0].Topic)
+				quiet = false
+			}
 			continue
 		}
 		if ctx.Err() != nil {
