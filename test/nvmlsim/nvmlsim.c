@@ -380,13 +380,21 @@ static nvmlReturn_t due(struct event_set *set, nvmlEventData_t *data) {
 	return r;
 }
 
+static double event_step(void) {
+	pthread_mutex_lock(&lock);
+	double s = world.event_step;
+	pthread_mutex_unlock(&lock);
+	return s;
+}
+
 static nvmlReturn_t event_wait(nvmlEventSet_t set, nvmlEventData_t *data, unsigned ms) {
 	nvmlReturn_t r = enter("EventSetWait");
 	if (r != NVML_SUCCESS) return r;
 	for (double end = now() + ms / 1e3;;) {
 		r = due((struct event_set *)set.handle, data);
-		if (r != NVML_ERROR_TIMEOUT || now() >= end) return r;
-		sleep_for(0.02);
+		double left = end - now(), step = event_step();
+		if (r != NVML_ERROR_TIMEOUT || left <= 0) return r;
+		sleep_for(step < left ? step : left);
 	}
 }
 

@@ -176,6 +176,7 @@ static struct card healthy(unsigned i) {
 static bool global_key(const char *k, char *v, struct scenario *s) {
 	if (IS("driver")) return copy(s->driver, sizeof s->driver, v);
 	if (IS("nvml")) return copy(s->nvml, sizeof s->nvml, v);
+	if (IS("event_step")) return number(v, &s->event_step) && s->event_step > 0;
 	if (IS("init_error")) {
 		char both[MAX_FUNCTION];
 		return snprintf(both, sizeof both, "Init %s", v) < (int)sizeof both && rule(both, ERROR, &s->rules);
@@ -196,6 +197,7 @@ bool scenario_read(const char *path, struct scenario *s, double now) {
 	memset(s, 0, sizeof *s);
 	strcpy(s->driver, "550.127.08");
 	strcpy(s->nvml, "12.550.127.08");
+	s->event_step = 0.02;
 	char line[1024];
 	unsigned first = 0, last = 0; // the cards that the section is about
 	bool global = true, ok = true;

@@ -64,6 +64,7 @@ struct card {
 
 struct scenario {
 	char driver[80], nvml[80];
+	double event_step;     // seconds between two looks for an event, while a caller waits for one
 	unsigned cards;
 	struct card card[MAX_CARDS];
 	struct rules rules;

@@ -19,8 +19,10 @@ import (
 
 const centre = "bench"
 
-// scenario is a host with eight cards at work.
+// scenario is a host with eight cards at work. While the agent waits for events the simulation stays asleep, as a real
+// driver does.
 const scenario = `cards = 8
+event_step = 1
 [gpu *]
 processes = 4711
 used = 81920 MiB
