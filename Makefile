@@ -9,6 +9,8 @@ export PATH := $(CURDIR)/.cache/go/bin:$(PATH)
 export GOTOOLCHAIN ?= auto
 # go-nvml reaches the NVIDIA driver through cgo.
 export CGO_ENABLED := 1
+# It wraps functions that its own header calls deprecated. The rest is Go's default.
+export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GOBUILD := go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)'

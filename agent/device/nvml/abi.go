@@ -1,96 +1,43 @@
+//go:build linux && cgo
+
 package nvml
 
-import "math"
+import (
+	"math"
+	"unsafe"
 
-// The structures of NVML's binary interface, as nvml.h lays them out on 64-bit machines; the gaps are the compiler's.
-// A test compares each of them with go-nvml's.
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
+)
 
-type abiMemory struct{ total, free, used uint64 }
+// NVML's structures are go-nvml's, generated from nvml.h. The two below stand in for those that hold handles: go-nvml
+// exports them with Go interfaces in the place of the handles, which C cannot fill.
 
-type abiMemoryV2 struct {
-	version                     uint32
-	total, reserved, free, used uint64
-}
-
-// The upper byte of a structure's version is its number, the rest its size.
-const memoryV2Version = 2<<24 | 40
-
-type abiUtilization struct{ gpu, memory uint32 }
-
-type abiPCI struct {
-	busIDLegacy           [16]byte
-	domain, bus, device   uint32
-	deviceID, subsystemID uint32
-	busID                 [32]byte
-}
-
-type abiTemperature struct {
-	version     uint32
-	sensor      uint32
-	temperature int32
-}
-
-const temperatureVersion = 1<<24 | 12
-
-type abiProcessV1 struct {
-	pid uint32
-	_   uint64 // memory
-}
-
-type abiProcess struct {
-	pid  uint32
-	_    uint64 // memory
-	_, _ uint32 // GPU instance, compute instance
-}
-
-type abiProfile struct {
-	id, isP2P, slices, instances, multiprocessors, copyEngines, decoders, encoders, jpegs, ofas uint32
-	memoryMB                                                                                    uint64
-}
-
-type abiAttributes struct {
-	multiprocessors, copyEngines, decoders, encoders, jpegs, ofas uint32
-	gpuInstanceSlices, computeInstanceSlices                      uint32
-	memoryMB                                                      uint64
-}
-
-type abiEvent struct {
+// eventData is nvmlEventData_t.
+type eventData struct {
 	device                       uintptr
 	kind, data                   uint64
 	gpuInstance, computeInstance uint32
 }
 
-const eventXID = 8
-
-type abiGPMSupport struct{ version, supported uint32 }
-
-const gpmSupportVersion = 1
-
-type abiGPMMetric struct {
-	id, ret                    uint32
-	value                      float64
-	shortName, longName, units uintptr
-}
-
-// gpmMetrics is the length of the array in the newest header. A driver writes the first count entries alone.
-const gpmMetrics = 477
-
-type abiGPM struct {
+// gpmMetrics is nvmlGpmMetricsGet_t. A driver reads and writes the first count metrics alone, however many its own
+// header has. It lies in C's memory: the metrics point to texts of the driver's, and cgo would look at every pointer
+// of a structure in Go's memory at every call, which takes longer than all else that is read of a card.
+type gpmMetrics struct {
 	version, count   uint32
 	sample1, sample2 uintptr
-	metrics          [gpmMetrics]abiGPMMetric
+	metrics          [nvml.GPM_METRIC_MAX]nvml.GpmMetric
 }
 
+// The upper byte of a structure's version is its number, the rest its size: NVML_STRUCT_VERSION in nvml.h.
 const (
-	gpmVersion   = 1
-	gpmSMUtil    = 2
-	gpmAnyTensor = 5
+	memoryV2Version    = 2<<24 | uint32(unsafe.Sizeof(nvml.Memory_v2{}))
+	temperatureVersion = 1<<24 | uint32(unsafe.Sizeof(nvml.Temperature{}))
 )
 
 // result is the value of a metric, or not a number where the driver has none.
-func (m *abiGPMMetric) result() float64 {
-	if m.ret != 0 {
+func result(m *nvml.GpmMetric) float64 {
+	if nvml.Return(m.NvmlReturn) != nvml.SUCCESS {
 		return math.NaN()
 	}
-	return m.value
+	return m.Value
 }

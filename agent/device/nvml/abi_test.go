@@ -3,15 +3,15 @@
 package nvml
 
 import (
-	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
-	upstream "github.com/NVIDIA/go-nvml/pkg/nvml"
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
 )
 
 // layout lists the offset and size of every number in a structure.
-func layout(t reflect.Type, at uintptr, into []string) []string {
+func layout(t reflect.Type, at uintptr, into [][2]uintptr) [][2]uintptr {
 	switch t.Kind() {
 	case reflect.Struct:
 		for f := range t.Fields() {
@@ -24,91 +24,62 @@ func layout(t reflect.Type, at uintptr, into []string) []string {
 		}
 		return into
 	}
-	return append(into, fmt.Sprintf("%d:%d", at, t.Size()))
+	return append(into, [2]uintptr{at, t.Size()})
 }
 
-// Every structure that crosses into C has the layout that go-nvml generated from nvml.h.
+// withHandles is a structure of go-nvml with handles, which are one pointer in C, in the place of its interfaces.
+func withHandles(t reflect.Type) reflect.Type {
+	var fields []reflect.StructField
+	for f := range t.Fields() {
+		if f.Type.Kind() == reflect.Interface {
+			f.Type = reflect.TypeFor[uintptr]()
+		}
+		fields = append(fields, reflect.StructField{Name: f.Name, Type: f.Type})
+	}
+	return reflect.StructOf(fields)
+}
+
+// The two structures that are ours have the layout of go-nvml's.
 func TestLayouts(t *testing.T) {
-	// go-nvml exports these three with Go interfaces in the place of handles, which are one pointer in C.
-	type event struct {
-		_    *byte
-		_, _ uint64
-		_, _ uint32
-	}
-	type gpmMetricsGet struct {
-		_, _ uint32
-		_, _ *byte
-		_    [len(upstream.GpmMetricsGetType{}.Metrics)]upstream.GpmMetric
-	}
-	for _, tt := range []struct{ ours, theirs any }{
-		{abiMemory{}, upstream.Memory{}},
-		{abiMemoryV2{}, upstream.Memory_v2{}},
-		{abiUtilization{}, upstream.Utilization{}},
-		{abiPCI{}, upstream.PciInfo{}},
-		{abiTemperature{}, upstream.Temperature{}},
-		{abiProcessV1{}, upstream.ProcessInfo_v1{}},
-		{abiProcess{}, upstream.ProcessInfo{}},
-		{abiProcess{}, upstream.ProcessInfo_v2{}},
-		{abiProfile{}, upstream.GpuInstanceProfileInfo{}},
-		{abiAttributes{}, upstream.DeviceAttributes{}},
-		{abiGPMSupport{}, upstream.GpmSupport{}},
-		{abiGPMMetric{}, upstream.GpmMetric{}},
-		{abiEvent{}, event{}},
-		{abiGPM{}, gpmMetricsGet{}},
+	for _, tt := range []struct{ ours, theirs reflect.Type }{
+		{reflect.TypeFor[eventData](), reflect.TypeFor[nvml.EventData]()},
+		{reflect.TypeFor[gpmMetrics](), reflect.TypeFor[nvml.GpmMetricsGetType]()},
 	} {
-		ours, theirs := reflect.TypeOf(tt.ours), reflect.TypeOf(tt.theirs)
-		if ours.Size() != theirs.Size() || !reflect.DeepEqual(layout(ours, 0, nil), layout(theirs, 0, nil)) {
-			t.Errorf("%v has layout %v of %d bytes, %v has %v of %d", ours, layout(ours, 0, nil), ours.Size(), theirs, layout(theirs, 0, nil), theirs.Size())
+		ours, theirs := layout(tt.ours, 0, nil), layout(withHandles(tt.theirs), 0, nil)
+		if tt.ours.Size() != withHandles(tt.theirs).Size() || !reflect.DeepEqual(ours, theirs) {
+			t.Errorf("%v has layout %v, %v has %v", tt.ours, ours, tt.theirs, theirs)
 		}
 	}
 }
 
-func TestConstants(t *testing.T) {
-	for _, tt := range []struct {
-		name         string
-		ours, theirs int64
-	}{
-		{"memory version", memoryV2Version, int64(upstream.STRUCT_VERSION(upstream.Memory_v2{}, 2))},
-		{"temperature version", temperatureVersion, int64(upstream.STRUCT_VERSION(upstream.Temperature{}, 1))},
-		{"GPM support version", gpmSupportVersion, upstream.GPM_SUPPORT_VERSION},
-		{"GPM metrics version", gpmVersion, upstream.GPM_METRICS_GET_VERSION},
-		{"GPM metrics", gpmMetrics, int64(upstream.GPM_METRIC_MAX)},
-		{"GPM SM", gpmSMUtil, int64(upstream.GPM_METRIC_SM_UTIL)},
-		{"GPM tensor", gpmAnyTensor, int64(upstream.GPM_METRIC_ANY_TENSOR_UTIL)},
-		{"XID event", eventXID, upstream.EventTypeXidCriticalError},
-		{"SM clock", clockSM, int64(upstream.CLOCK_SM)},
-		{"memory clock", clockMemory, int64(upstream.CLOCK_MEM)},
-		{"corrected", eccCorrected, int64(upstream.MEMORY_ERROR_TYPE_CORRECTED)},
-		{"uncorrected", eccUncorrected, int64(upstream.MEMORY_ERROR_TYPE_UNCORRECTED)},
-		{"volatile", 0, int64(upstream.VOLATILE_ECC)},
-		{"temperature sensor", 0, int64(upstream.TEMPERATURE_GPU)},
-		{"profiles", profileCount, upstream.GPU_INSTANCE_PROFILE_COUNT},
-		{"MIG enabled", 1, upstream.DEVICE_MIG_ENABLE},
-		{"success", int64(success), int64(upstream.SUCCESS)},
-		{"uninitialised", int64(errUninitialized), int64(upstream.ERROR_UNINITIALIZED)},
-		{"invalid argument", int64(errInvalidArgument), int64(upstream.ERROR_INVALID_ARGUMENT)},
-		{"not supported", int64(errNotSupported), int64(upstream.ERROR_NOT_SUPPORTED)},
-		{"no permission", int64(errNoPermission), int64(upstream.ERROR_NO_PERMISSION)},
-		{"not found", int64(errNotFound), int64(upstream.ERROR_NOT_FOUND)},
-		{"insufficient size", int64(errInsufficientSize), int64(upstream.ERROR_INSUFFICIENT_SIZE)},
-		{"driver not loaded", int64(errDriverNotLoaded), int64(upstream.ERROR_DRIVER_NOT_LOADED)},
-		{"timeout", int64(errTimeout), int64(upstream.ERROR_TIMEOUT)},
-		{"library not found", int64(errLibraryNotFound), int64(upstream.ERROR_LIBRARY_NOT_FOUND)},
-		{"function not found", int64(errFunctionNotFound), int64(upstream.ERROR_FUNCTION_NOT_FOUND)},
-		{"lost", int64(errLost), int64(upstream.ERROR_GPU_IS_LOST)},
-		{"reset required", int64(errResetRequired), int64(upstream.ERROR_RESET_REQUIRED)},
-		{"version mismatch", int64(errVersionMismatch), int64(upstream.ERROR_LIB_RM_VERSION_MISMATCH)},
-		{"in use", int64(errInUse), int64(upstream.ERROR_IN_USE)},
-		{"no data", int64(errNoData), int64(upstream.ERROR_NO_DATA)},
-		{"argument version", int64(errArgumentVersion), int64(upstream.ERROR_ARGUMENT_VERSION_MISMATCH)},
-		{"deprecated", int64(errDeprecated), int64(upstream.ERROR_DEPRECATED)},
-		{"not ready", int64(errNotReady), int64(upstream.ERROR_NOT_READY)},
-		{"GPU not found", int64(errGPUNotFound), int64(upstream.ERROR_GPU_NOT_FOUND)},
-		{"unknown", int64(errUnknown), int64(upstream.ERROR_UNKNOWN)},
-	} {
-		if tt.ours != tt.theirs {
-			t.Errorf("%s: %d, in nvml.h %d", tt.name, tt.ours, tt.theirs)
+// go-nvml counts a structure's version out with a call, and we with a constant.
+func TestVersions(t *testing.T) {
+	if want := nvml.STRUCT_VERSION(nvml.Memory_v2{}, 2); memoryV2Version != want {
+		t.Errorf("memory: %#x, want %#x", memoryV2Version, want)
+	}
+	if want := nvml.STRUCT_VERSION(nvml.Temperature{}, 1); temperatureVersion != want {
+		t.Errorf("temperature: %#x, want %#x", temperatureVersion, want)
+	}
+}
+
+// Every code that go-nvml knows has its words, and one that it does not know its number.
+func TestWords(t *testing.T) {
+	known := 0
+	for c := nvml.Return(1); c < 2000; c++ {
+		if strings.HasPrefix(c.Error(), "ERROR_") {
+			known++
+			if words[c] == "" {
+				t.Errorf("%v (%d) has no words", c, int32(c))
+			}
+		} else if words[c] != "" {
+			t.Errorf("%d has words and go-nvml does not know it", int32(c))
 		}
+	}
+	if known < 31 {
+		t.Errorf("go-nvml knows %d codes: the test asks it wrongly", known)
+	}
+	if got := failure(1234).Error(); got != "NVML error 1234" {
+		t.Errorf("unknown code: %q", got)
 	}
 }
 
@@ -118,8 +89,8 @@ func TestAgainstGoNVML(t *testing.T) {
 	w := simulate(t, "h200-mixed")
 	s := w.source()
 	w.read(s)
-	lib := upstream.New(upstream.WithLibraryPath(w.library))
-	if ret := lib.Init(); ret != upstream.SUCCESS {
+	lib := nvml.New(nvml.WithLibraryPath(w.library))
+	if ret := lib.Init(); ret != nvml.SUCCESS {
 		t.Fatalf("go-nvml: init: %d", ret)
 	}
 	theirs := theirDriver{lib}
@@ -132,23 +103,23 @@ func TestAgainstGoNVML(t *testing.T) {
 				t.Errorf("card %d: %s: %v, go-nvml %v", i, what, ours, theirs)
 			}
 		}
-		for what, f := range map[string]func(device) (any, code){
-			"uuid":        func(d device) (any, code) { return wrap(d.uuid()) },
-			"serial":      func(d device) (any, code) { return wrap(d.serial()) },
-			"name":        func(d device) (any, code) { return wrap(d.name()) },
-			"vbios":       func(d device) (any, code) { return wrap(d.vbios()) },
-			"pci":         func(d device) (any, code) { return wrap(d.pci()) },
-			"memory":      func(d device) (any, code) { return wrap(d.memory()) },
-			"power":       func(d device) (any, code) { return wrap(d.power()) },
-			"temperature": func(d device) (any, code) { return wrap(d.temperature()) },
-			"SM clock":    func(d device) (any, code) { return wrap(d.clock(clockSM)) },
-			"mem clock":   func(d device) (any, code) { return wrap(d.clock(clockMemory)) },
-			"throttle":    func(d device) (any, code) { return wrap(d.throttle()) },
-			"corrected":   func(d device) (any, code) { return wrap(d.ecc(eccCorrected)) },
-			"processes":   func(d device) (any, code) { return wrap(d.processes(computeProcesses, nil)) },
-			"MIG mode":    func(d device) (any, code) { return wrap(d.migMode()) },
-			"MIG devices": func(d device) (any, code) { return wrap(d.maxMIGDevices()) },
-			"profile":     func(d device) (any, code) { return wrap(d.profileSlices(4)) },
+		for what, f := range map[string]func(device) (any, nvml.Return){
+			"uuid":        func(d device) (any, nvml.Return) { return wrap(d.uuid()) },
+			"serial":      func(d device) (any, nvml.Return) { return wrap(d.serial()) },
+			"name":        func(d device) (any, nvml.Return) { return wrap(d.name()) },
+			"vbios":       func(d device) (any, nvml.Return) { return wrap(d.vbios()) },
+			"pci":         func(d device) (any, nvml.Return) { return wrap(d.pci()) },
+			"memory":      func(d device) (any, nvml.Return) { return wrap(d.memory()) },
+			"power":       func(d device) (any, nvml.Return) { return wrap(d.power()) },
+			"temperature": func(d device) (any, nvml.Return) { return wrap(d.temperature()) },
+			"SM clock":    func(d device) (any, nvml.Return) { return wrap(d.clock(nvml.CLOCK_SM)) },
+			"mem clock":   func(d device) (any, nvml.Return) { return wrap(d.clock(nvml.CLOCK_MEM)) },
+			"throttle":    func(d device) (any, nvml.Return) { return wrap(d.throttle()) },
+			"corrected":   func(d device) (any, nvml.Return) { return wrap(d.ecc(nvml.MEMORY_ERROR_TYPE_CORRECTED)) },
+			"processes":   func(d device) (any, nvml.Return) { return wrap(d.processes(computeProcesses, nil)) },
+			"MIG mode":    func(d device) (any, nvml.Return) { return wrap(d.migMode()) },
+			"MIG devices": func(d device) (any, nvml.Return) { return wrap(d.maxMIGDevices()) },
+			"profile":     func(d device) (any, nvml.Return) { return wrap(d.profileSlices(4)) },
 		} {
 			x, xc := f(a)
 			y, yc := f(b)
@@ -159,7 +130,7 @@ func TestAgainstGoNVML(t *testing.T) {
 		yg, ym, _ := b.utilization()
 		same("utilisation", [2]uint32{xg, xm}, [2]uint32{yg, ym})
 	}
-	if ret := lib.Shutdown(); ret != upstream.SUCCESS {
+	if ret := lib.Shutdown(); ret != nvml.SUCCESS {
 		t.Errorf("go-nvml: shutdown: %d", ret)
 	}
 	if err := s.Release(); err != nil {
@@ -170,4 +141,4 @@ func TestAgainstGoNVML(t *testing.T) {
 	}
 }
 
-func wrap[T any](v T, c code) (any, code) { return v, c }
+func wrap[T any](v T, c nvml.Return) (any, nvml.Return) { return v, c }

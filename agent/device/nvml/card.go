@@ -1,3 +1,5 @@
+//go:build linux && cgo
+
 package nvml
 
 import (
@@ -5,6 +7,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
 
 	"github.com/exameter/exameter/agent/poll"
 	"github.com/exameter/exameter/telemetry"
@@ -50,7 +54,7 @@ var callNames = [calls]string{
 type card struct {
 	dev    device // nil when the driver gave no handle
 	info   telemetry.DeviceInfo
-	refuse code        // why there is no handle
+	refuse nvml.Return // why there is no handle
 	lost   atomic.Bool // fell off the bus; read by the watcher
 	past   *history
 
@@ -78,31 +82,34 @@ type history struct {
 
 // outcome sums up the calls of one reading.
 type outcome struct {
-	fatal    code // ends the reading of this card: lost, reset required, or the driver's own end
+	fatal    nvml.Return // ends the reading of this card: lost, reset required, or the driver's own end
 	answered int
-	failed   code // the first failure that cannot be explained away
-	at       call // and the question it answered
+	failed   nvml.Return // the first failure that cannot be explained away
+	at       call        // and the question it answered
 	failures int
 }
 
 // ask reports whether a call is worth making.
-func (c *card) ask(k call) bool { return !c.off[k] && c.outcome.fatal == success }
+func (c *card) ask(k call) bool { return !c.off[k] && c.outcome.fatal == nvml.SUCCESS }
 
 // took judges what a call returned and reports whether its values may be used.
-func (c *card) took(k call, ret code) bool {
+func (c *card) took(k call, ret nvml.Return) bool {
 	o := &c.outcome
 	switch ret {
-	case success:
+	case nvml.SUCCESS:
 		o.answered++
 		return true
-	case errNotSupported, errFunctionNotFound, errDeprecated, errArgumentVersion:
+	case nvml.ERROR_NOT_SUPPORTED, nvml.ERROR_FUNCTION_NOT_FOUND, nvml.ERROR_DEPRECATED,
+		nvml.ERROR_ARGUMENT_VERSION_MISMATCH:
 		c.off[k] = true
-	case errNoPermission:
+	case nvml.ERROR_NO_PERMISSION:
 		c.off[k] = true
 		c.denied = append(c.denied, k)
-	case errLost, errResetRequired, errUninitialized, errDriverNotLoaded, errVersionMismatch:
+	case nvml.ERROR_GPU_IS_LOST, nvml.ERROR_RESET_REQUIRED, nvml.ERROR_UNINITIALIZED,
+		nvml.ERROR_DRIVER_NOT_LOADED, nvml.ERROR_LIB_RM_VERSION_MISMATCH:
 		o.fatal = ret
-	case errNotFound, errNoData, errNotReady, errTimeout, errInUse, errInsufficientSize:
+	case nvml.ERROR_NOT_FOUND, nvml.ERROR_NO_DATA, nvml.ERROR_NOT_READY, nvml.ERROR_TIMEOUT,
+		nvml.ERROR_IN_USE, nvml.ERROR_INSUFFICIENT_SIZE:
 		// It may answer the next time; until then the value is unknown.
 	default:
 		if o.failures == 0 {
@@ -124,7 +131,7 @@ func (c *card) read(now time.Time, xids *xidLog, loads int64, floor telemetry.By
 		c.readSensors(&r)
 		c.readSlow(&r, now)
 	}
-	c.lost.Store(c.outcome.fatal == errLost)
+	c.lost.Store(c.outcome.fatal == nvml.ERROR_GPU_IS_LOST)
 	c.watchEnergy(r.Energy)
 	r.Info, r.Generation = c.info, loads+c.past.resets
 	r.XIDs = xids.take(c.info.ID)
@@ -137,20 +144,20 @@ func (c *card) read(now time.Time, xids *xidLog, loads int64, floor telemetry.By
 func (c *card) verdict() (string, error) {
 	o := c.outcome
 	switch {
-	case o.fatal == errLost:
+	case o.fatal == nvml.ERROR_GPU_IS_LOST:
 		return "lost", nil
-	case o.fatal == errResetRequired:
+	case o.fatal == nvml.ERROR_RESET_REQUIRED:
 		return "reset-required", nil
-	case o.fatal == errVersionMismatch:
-		return "driver-mismatch: " + o.fatal.Error(), nil
-	case o.fatal != success:
-		return "nvml-error: " + o.fatal.Error(), nil
+	case o.fatal == nvml.ERROR_LIB_RM_VERSION_MISMATCH:
+		return "driver-mismatch: " + failure(o.fatal).Error(), nil
+	case o.fatal != nvml.SUCCESS:
+		return "nvml-error: " + failure(o.fatal).Error(), nil
 	case o.failures == 0:
 		return "", nil
 	case o.answered == 0:
-		return fmt.Sprintf("nvml-error: %s: %v", callNames[o.at], o.failed), nil
+		return fmt.Sprintf("nvml-error: %s: %v", callNames[o.at], failure(o.failed)), nil
 	}
-	err := fmt.Errorf("device %s: read %s: %w", c.info.ID, callNames[o.at], o.failed)
+	err := fmt.Errorf("device %s: read %s: %w", c.info.ID, callNames[o.at], failure(o.failed))
 	if o.failures > 1 {
 		err = fmt.Errorf("%w, and %d more", err, o.failures-1)
 	}
@@ -183,7 +190,7 @@ func (c *card) processes() telemetry.Opt[int64] {
 	if !c.ask(callProcesses) {
 		return telemetry.Opt[int64]{}
 	}
-	var ret code
+	var ret nvml.Return
 	c.pids, ret = c.dev.processes(computeProcesses, c.pids[:0])
 	if !c.took(callProcesses, ret) {
 		return telemetry.Opt[int64]{}
@@ -218,12 +225,12 @@ func (c *card) readSensors(r *poll.DeviceReading) {
 		}
 	}
 	if c.ask(callSMClock) {
-		if v, ret := d.clock(clockSM); c.took(callSMClock, ret) {
+		if v, ret := d.clock(nvml.CLOCK_SM); c.took(callSMClock, ret) {
 			r.SMClock = upTo[telemetry.Megahertz](uint64(v), maxClock)
 		}
 	}
 	if c.ask(callMemoryClock) {
-		if v, ret := d.clock(clockMemory); c.took(callMemoryClock, ret) {
+		if v, ret := d.clock(nvml.CLOCK_MEM); c.took(callMemoryClock, ret) {
 			r.MemoryClock = upTo[telemetry.Megahertz](uint64(v), maxClock)
 		}
 	}
@@ -257,12 +264,12 @@ func (c *card) readSlow(r *poll.DeviceReading, now time.Time) {
 	if now.Sub(c.slowAt) >= slowEvery || now.Before(c.slowAt) {
 		c.slowAt, c.slow = now, slowReading{}
 		if c.ask(callCorrected) {
-			if v, ret := c.dev.ecc(eccCorrected); c.took(callCorrected, ret) {
+			if v, ret := c.dev.ecc(nvml.MEMORY_ERROR_TYPE_CORRECTED); c.took(callCorrected, ret) {
 				c.slow.corrected = counter[int64](v)
 			}
 		}
 		if c.ask(callUncorrected) {
-			if v, ret := c.dev.ecc(eccUncorrected); c.took(callUncorrected, ret) {
+			if v, ret := c.dev.ecc(nvml.MEMORY_ERROR_TYPE_UNCORRECTED); c.took(callUncorrected, ret) {
 				c.slow.uncorrected = counter[int64](v)
 			}
 		}
@@ -272,7 +279,7 @@ func (c *card) readSlow(r *poll.DeviceReading, now time.Time) {
 			}
 		}
 	}
-	if c.outcome.fatal != success {
+	if c.outcome.fatal != nvml.SUCCESS {
 		c.slowAt = time.Time{}
 		return
 	}
@@ -315,5 +322,5 @@ func (c *card) notices(into []poll.Notice) []poll.Notice {
 
 // ends reports whether the outcome is about the driver rather than about the card.
 func (o outcome) ends() bool {
-	return o.fatal == errUninitialized || o.fatal == errDriverNotLoaded || o.fatal == errVersionMismatch
+	return o.fatal == nvml.ERROR_UNINITIALIZED || o.fatal == nvml.ERROR_DRIVER_NOT_LOADED || o.fatal == nvml.ERROR_LIB_RM_VERSION_MISMATCH
 }

@@ -1,3 +1,5 @@
+//go:build linux && cgo
+
 package nvml
 
 import (
@@ -93,33 +95,4 @@ func parseGPU(r io.Reader) gpu {
 		}
 	}
 	return g
-}
-
-// undriven counts the NVIDIA display and compute devices on the PCI bus.
-func undriven(sys string) int {
-	dir := filepath.Join(sys, "bus/pci/devices")
-	f, err := os.Open(dir)
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	names, _ := f.Readdirnames(1 << 16)
-	n := 0
-	for _, name := range names {
-		if attribute(dir, name, "vendor") == "0x10de" && strings.HasPrefix(attribute(dir, name, "class"), "0x03") {
-			n++
-		}
-	}
-	return n
-}
-
-func attribute(dir, device, name string) string {
-	f, err := os.Open(filepath.Join(dir, device, name))
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	var b [32]byte
-	n, _ := io.ReadFull(f, b[:])
-	return strings.TrimSpace(string(b[:n]))
 }

@@ -2,10 +2,10 @@
 
 package nvml
 
-// Calls into NVML go through a table of addresses that dlsym filled when the library was loaded. The usual way, calls
-// that the dynamic linker binds, has three faults here: a symbol that an older driver lacks kills the process; the
-// linker pins a library to which it has bound a call, so that after a driver upgrade the old library would answer for
-// as long as the agent runs; and a program linked with "-z now" does not start without the library.
+// Calls into NVML go through a table of addresses that dlsym filled when the library was loaded. go-nvml's calls, which
+// the dynamic linker binds, have two faults here: a symbol that an older driver lacks kills the process; and the linker
+// pins a library to which it has bound a call, so that after a driver upgrade the old library would answer for as long
+// as the agent runs. Of go-nvml only types and constants are used.
 
 /*
 #cgo linux LDFLAGS: -ldl
@@ -20,6 +20,8 @@ import (
 	"runtime"
 	"strings"
 	"unsafe"
+
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
 
 	"github.com/exameter/exameter/agent/poll"
 )
@@ -39,35 +41,35 @@ type scratch struct {
 	u           [4]uint32
 	q           uint64
 	handle      uintptr
-	memory      abiMemory
-	memoryV2    abiMemoryV2
-	utilization abiUtilization
-	pci         abiPCI
-	temperature abiTemperature
-	profile     abiProfile
-	attributes  abiAttributes
-	support     abiGPMSupport
-	gpm         abiGPM
-	processes   []abiProcess
-	processesV1 []abiProcessV1
+	memory      nvml.Memory
+	memoryV2    nvml.Memory_v2
+	utilization nvml.Utilization
+	pci         nvml.PciInfo
+	temperature nvml.Temperature
+	profile     nvml.GpuInstanceProfileInfo
+	attributes  nvml.DeviceAttributes
+	support     nvml.GpmSupport
+	gpm         *gpmMetrics // from the first card with GPM on, until close
+	processes   []nvml.ProcessInfo
+	processesV1 []nvml.ProcessInfo_v1
 }
 
-// load opens the library and initialises NVML. The error wraps poll.ErrAbsent where there is no library, and a code
+// load opens the library and initialises NVML. The error wraps poll.ErrAbsent where there is no library, and a failure
 // where NVML refuses.
 func load(name string) (driver, error) {
-	l := &library{scratch: &scratch{processes: make([]abiProcess, 64)}}
+	l := &library{scratch: &scratch{processes: make([]nvml.ProcessInfo, 64)}}
 	if err := l.open(name); err != nil {
 		return nil, err
 	}
-	c := errFunctionNotFound
+	c := nvml.ERROR_FUNCTION_NOT_FOUND
 	switch {
 	case l.fn[fnInit] != 0 && l.fn[fnShutdown] != 0:
-		c = code(C.exm_0(l.fn[fnInit]))
+		c = nvml.Return(C.exm_0(l.fn[fnInit]))
 	default:
 		return nil, errors.Join(fmt.Errorf("%s is no NVML library: it lacks nvmlInit or nvmlShutdown", l.path), l.close())
 	}
-	if c != success {
-		return nil, errors.Join(fmt.Errorf("initialise: %w", c), l.close())
+	if c != nvml.SUCCESS {
+		return nil, errors.Join(fmt.Errorf("initialise: %w", failure(c)), l.close())
 	}
 	return l, nil
 }
@@ -111,6 +113,8 @@ func missing(name, words string) bool {
 }
 
 func (l *library) close() error {
+	C.free(unsafe.Pointer(l.gpm))
+	l.gpm = nil
 	if C.dlclose(l.dl) != 0 {
 		return fmt.Errorf("unload library %q", l.path)
 	}
@@ -119,49 +123,49 @@ func (l *library) close() error {
 }
 
 func (l *library) shutdown() error {
-	c := code(C.exm_0(l.fn[fnShutdown]))
-	if c != success && c != errUninitialized {
-		return errors.Join(fmt.Errorf("shut down: %w", c), l.close())
+	c := nvml.Return(C.exm_0(l.fn[fnShutdown]))
+	if c != nvml.SUCCESS && c != nvml.ERROR_UNINITIALIZED {
+		return errors.Join(fmt.Errorf("shut down: %w", failure(c)), l.close())
 	}
 	return l.close()
 }
 
 func (l *library) file() string { return l.path }
 
-func (l *library) version() (string, code) {
+func (l *library) version() (string, nvml.Return) {
 	if l.fn[fnDriverVersion] == 0 {
-		return "", errFunctionNotFound
+		return "", nvml.ERROR_FUNCTION_NOT_FOUND
 	}
 	clear(l.text[:])
 	c := C.exm_pu(l.fn[fnDriverVersion], unsafe.Pointer(&l.text[0]), C.u32(len(l.text)-1))
-	return l.string(), code(c)
+	return l.string(), nvml.Return(c)
 }
 
-func (l *library) count() (int, code) {
+func (l *library) count() (int, nvml.Return) {
 	if l.fn[fnCount] == 0 {
-		return 0, errFunctionNotFound
+		return 0, nvml.ERROR_FUNCTION_NOT_FOUND
 	}
 	l.u[0] = 0
-	c := code(C.exm_p(l.fn[fnCount], unsafe.Pointer(&l.u[0])))
-	if c != success || l.u[0] == allOnes32 {
+	c := nvml.Return(C.exm_p(l.fn[fnCount], unsafe.Pointer(&l.u[0])))
+	if c != nvml.SUCCESS || l.u[0] == allOnes32 {
 		return 0, c
 	}
 	return int(l.u[0]), c
 }
 
-func (l *library) device(i int) (device, code) {
+func (l *library) device(i int) (device, nvml.Return) {
 	if l.fn[fnHandle] == 0 {
-		return nil, errFunctionNotFound
+		return nil, nvml.ERROR_FUNCTION_NOT_FOUND
 	}
 	l.handle = 0
-	c := code(C.exm_up(l.fn[fnHandle], C.u32(i), unsafe.Pointer(&l.handle)))
-	if c != success {
+	c := nvml.Return(C.exm_up(l.fn[fnHandle], C.u32(i), unsafe.Pointer(&l.handle)))
+	if c != nvml.SUCCESS {
 		return nil, c
 	}
 	if l.handle == 0 {
-		return nil, errUnknown
+		return nil, nvml.ERROR_UNKNOWN
 	}
-	return &handle{l, C.word(l.handle)}, success
+	return &handle{l, C.word(l.handle)}, nvml.SUCCESS
 }
 
 // string takes what C wrote into the text.

@@ -1,7 +1,11 @@
+//go:build linux && cgo
+
 package nvml
 
 import (
 	"time"
+
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
 
 	"github.com/exameter/exameter/agent/poll"
 	"github.com/exameter/exameter/telemetry"
@@ -9,10 +13,6 @@ import (
 
 // maxMIGDevices bounds the MIG devices of a card, whatever the driver says.
 const maxMIGDevices = 32
-
-// defaultMIGFloor is the memory of a MIG device above which it is in use although no process can be seen: an empty one
-// has some tens of MiB taken.
-const defaultMIGFloor = 256 << 20
 
 // partition is how a card is cut by MIG (Multi-Instance GPU). A partitioned card stays one device: it counts by its
 // compute slices.
@@ -43,7 +43,7 @@ func (c *card) readPartition(now time.Time) {
 	}
 	m.checked = now
 	clear(m.known)
-	if on := mode == 1; on != m.on {
+	if on := mode == nvml.DEVICE_MIG_ENABLE; on != m.on {
 		// What a partitioned card cannot answer, a whole one can, and the reverse.
 		c.off = [calls]bool{}
 		*m = partition{on: on, checked: now, known: map[uintptr]instance{}, busy: map[uint32]int64{}}
@@ -59,12 +59,12 @@ func (c *card) readPartition(now time.Time) {
 
 // measure learns the size of a card in slices: the largest profile is the whole card.
 func (m *partition) measure(c *card) {
-	if n, ret := c.dev.maxMIGDevices(); ret == success {
+	if n, ret := c.dev.maxMIGDevices(); ret == nvml.SUCCESS {
 		m.devices = min(n, maxMIGDevices)
 	}
 	var most uint32
-	for p := range uint32(profileCount) {
-		if n, ret := c.dev.profileSlices(p); ret == success && n <= maxMIGDevices {
+	for p := range uint32(nvml.GPU_INSTANCE_PROFILE_COUNT) {
+		if n, ret := c.dev.profileSlices(p); ret == nvml.SUCCESS && n <= maxMIGDevices {
 			most = max(most, n)
 		}
 	}
@@ -89,7 +89,7 @@ func (m *partition) read(c *card, r *poll.DeviceReading, now time.Time, floor te
 			return
 		}
 		d, ret := c.dev.migDevice(i)
-		if ret == errNotFound || ret == errInvalidArgument {
+		if ret == nvml.ERROR_NOT_FOUND || ret == nvml.ERROR_INVALID_ARGUMENT {
 			continue // no device under this number
 		}
 		if !c.took(callMIGDevices, ret) {
@@ -108,7 +108,7 @@ func (m *partition) read(c *card, r *poll.DeviceReading, now time.Time, floor te
 			}
 		}
 	}
-	if c.outcome.fatal != success {
+	if c.outcome.fatal != nvml.SUCCESS {
 		return
 	}
 	if counted {
@@ -127,7 +127,7 @@ func (m *partition) read(c *card, r *poll.DeviceReading, now time.Time, floor te
 func (m *partition) inUse(c *card, d device, floor telemetry.Bytes) (used telemetry.Opt[bool], listed bool) {
 	if c.ask(callMIGProcesses) {
 		before := len(c.pids)
-		var ret code
+		var ret nvml.Return
 		c.pids, ret = d.processes(computeProcesses, c.pids)
 		if c.took(callMIGProcesses, ret) {
 			listed = true

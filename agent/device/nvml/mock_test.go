@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	upstream "github.com/NVIDIA/go-nvml/pkg/nvml"
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
 	"github.com/NVIDIA/go-nvml/pkg/nvml/mock/dgxa100"
 	"github.com/NVIDIA/go-nvml/pkg/nvml/mock/dgxb200"
 	"github.com/NVIDIA/go-nvml/pkg/nvml/mock/dgxh100"
@@ -21,102 +21,105 @@ import (
 )
 
 // theirDriver and theirDevice give a Source go-nvml's view of NVML: its mock servers, or its own calls.
-type theirDriver struct{ upstream.Interface }
+type theirDriver struct{ nvml.Interface }
 
-type theirDevice struct{ upstream.Device }
+type theirDevice struct{ nvml.Device }
 
 func (d theirDriver) file() string { return "" }
 
-func (d theirDriver) version() (string, code) {
+func (d theirDriver) version() (string, nvml.Return) {
 	v, r := d.SystemGetDriverVersion()
-	return v, code(r)
+	return v, r
 }
 
-func (d theirDriver) count() (int, code) {
+func (d theirDriver) count() (int, nvml.Return) {
 	n, r := d.DeviceGetCount()
-	return n, code(r)
+	return n, r
 }
 
-func (d theirDriver) device(i int) (device, code) {
+func (d theirDriver) device(i int) (device, nvml.Return) {
 	dev, r := d.DeviceGetHandleByIndex(i)
-	if r != upstream.SUCCESS {
-		return nil, code(r)
+	if r != nvml.SUCCESS {
+		return nil, r
 	}
-	return theirDevice{dev}, success
+	return theirDevice{dev}, nvml.SUCCESS
 }
 
-func (d theirDriver) events() (events, code) { return nil, errNotSupported }
+func (d theirDriver) events() (events, nvml.Return) { return nil, nvml.ERROR_NOT_SUPPORTED }
 
 func (d theirDriver) shutdown() error {
-	if r := d.Shutdown(); r != upstream.SUCCESS {
-		return code(r)
+	if r := d.Shutdown(); r != nvml.SUCCESS {
+		return failure(r)
 	}
 	return nil
 }
 
 // told answers for a mock that was not told what to say: the card does not support the call.
-func told[T any](f func() (T, upstream.Return)) (v T, c code) {
+func told[T any](f func() (T, nvml.Return)) (v T, c nvml.Return) {
 	defer func() {
 		if p := recover(); p != nil {
 			if !strings.Contains(fmt.Sprint(p), "method is nil") {
 				panic(p)
 			}
-			c = errNotSupported
+			c = nvml.ERROR_NOT_SUPPORTED
 		}
 	}()
 	v, r := f()
-	return v, code(r)
+	return v, r
 }
 
 func (d theirDevice) key() uintptr                  { return 0 }
-func (d theirDevice) uuid() (string, code)          { return told(d.GetUUID) }
-func (d theirDevice) serial() (string, code)        { return told(d.GetSerial) }
-func (d theirDevice) name() (string, code)          { return told(d.GetName) }
-func (d theirDevice) vbios() (string, code)         { return told(d.GetVbiosVersion) }
-func (d theirDevice) power() (uint32, code)         { return told(d.GetPowerUsage) }
-func (d theirDevice) energy() (uint64, code)        { return told(d.GetTotalEnergyConsumption) }
-func (d theirDevice) throttle() (uint64, code)      { return told(d.GetCurrentClocksEventReasons) }
-func (d theirDevice) gpm() (gpm, code)              { return nil, errNotSupported }
-func (d theirDevice) gpuInstance() (uint32, code)   { return number(told(d.GetGpuInstanceId)) }
-func (d theirDevice) maxMIGDevices() (uint32, code) { return number(told(d.GetMaxMigDeviceCount)) }
+func (d theirDevice) uuid() (string, nvml.Return)   { return told(d.GetUUID) }
+func (d theirDevice) serial() (string, nvml.Return) { return told(d.GetSerial) }
+func (d theirDevice) name() (string, nvml.Return)   { return told(d.GetName) }
+func (d theirDevice) vbios() (string, nvml.Return)  { return told(d.GetVbiosVersion) }
+func (d theirDevice) power() (uint32, nvml.Return)  { return told(d.GetPowerUsage) }
+func (d theirDevice) energy() (uint64, nvml.Return) { return told(d.GetTotalEnergyConsumption) }
 
-func number(v int, c code) (uint32, code) { return uint32(v), c }
+func (d theirDevice) throttle() (uint64, nvml.Return)    { return told(d.GetCurrentClocksEventReasons) }
+func (d theirDevice) gpm() (gpm, nvml.Return)            { return nil, nvml.ERROR_NOT_SUPPORTED }
+func (d theirDevice) gpuInstance() (uint32, nvml.Return) { return number(told(d.GetGpuInstanceId)) }
+func (d theirDevice) maxMIGDevices() (uint32, nvml.Return) {
+	return number(told(d.GetMaxMigDeviceCount))
+}
 
-func (d theirDevice) pci() (pciAddress, code) {
+func number(v int, c nvml.Return) (uint32, nvml.Return) { return uint32(v), c }
+
+func (d theirDevice) pci() (pciAddress, nvml.Return) {
 	p, c := told(d.GetPciInfo)
 	return pciAddress{p.Domain, p.Bus, p.Device}, c
 }
 
-func (d theirDevice) memory() (memory, code) {
-	if m, c := told(d.GetMemoryInfo_v2); c == success {
+func (d theirDevice) memory() (memory, nvml.Return) {
+	if m, c := told(d.GetMemoryInfo_v2); c == nvml.SUCCESS {
 		return memory{m.Total, m.Used}, c
 	}
 	m, c := told(d.GetMemoryInfo)
 	return memory{m.Total, m.Used}, c
 }
 
-func (d theirDevice) utilization() (gpu, mem uint32, c code) {
+func (d theirDevice) utilization() (gpu, mem uint32, c nvml.Return) {
 	u, c := told(d.GetUtilizationRates)
 	return u.Gpu, u.Memory, c
 }
 
-func (d theirDevice) temperature() (uint32, code) {
-	return told(func() (uint32, upstream.Return) { return d.GetTemperature(upstream.TEMPERATURE_GPU) })
+func (d theirDevice) temperature() (uint32, nvml.Return) {
+	return told(func() (uint32, nvml.Return) { return d.GetTemperature(nvml.TEMPERATURE_GPU) })
 }
 
-func (d theirDevice) clock(which uint32) (uint32, code) {
-	return told(func() (uint32, upstream.Return) { return d.GetClockInfo(upstream.ClockType(which)) })
+func (d theirDevice) clock(which nvml.ClockType) (uint32, nvml.Return) {
+	return told(func() (uint32, nvml.Return) { return d.GetClockInfo(which) })
 }
 
-func (d theirDevice) ecc(which uint32) (uint64, code) {
-	return told(func() (uint64, upstream.Return) {
-		return d.GetTotalEccErrors(upstream.MemoryErrorType(which), upstream.VOLATILE_ECC)
+func (d theirDevice) ecc(which nvml.MemoryErrorType) (uint64, nvml.Return) {
+	return told(func() (uint64, nvml.Return) {
+		return d.GetTotalEccErrors(which, nvml.VOLATILE_ECC)
 	})
 }
 
-func (d theirDevice) remapped() (pending, failed uint32, c code) {
+func (d theirDevice) remapped() (pending, failed uint32, c nvml.Return) {
 	type rows struct{ pending, failed bool }
-	r, c := told(func() (rows, upstream.Return) {
+	r, c := told(func() (rows, nvml.Return) {
 		_, _, p, f, ret := d.GetRemappedRows()
 		return rows{p, f}, ret
 	})
@@ -129,7 +132,7 @@ func (d theirDevice) remapped() (pending, failed uint32, c code) {
 	return pending, failed, c
 }
 
-func (d theirDevice) processes(list processList, pids []uint32) ([]uint32, code) {
+func (d theirDevice) processes(list processList, pids []uint32) ([]uint32, nvml.Return) {
 	f := d.GetComputeRunningProcesses
 	if list == mpsProcesses {
 		f = d.GetMPSComputeRunningProcesses
@@ -141,27 +144,27 @@ func (d theirDevice) processes(list processList, pids []uint32) ([]uint32, code)
 	return pids, c
 }
 
-func (d theirDevice) migMode() (uint32, code) {
-	return number(told(func() (int, upstream.Return) {
+func (d theirDevice) migMode() (uint32, nvml.Return) {
+	return number(told(func() (int, nvml.Return) {
 		m, _, r := d.GetMigMode()
 		return m, r
 	}))
 }
 
-func (d theirDevice) profileSlices(p uint32) (uint32, code) {
-	info, c := told(func() (upstream.GpuInstanceProfileInfo, upstream.Return) { return d.GetGpuInstanceProfileInfo(int(p)) })
+func (d theirDevice) profileSlices(p uint32) (uint32, nvml.Return) {
+	info, c := told(func() (nvml.GpuInstanceProfileInfo, nvml.Return) { return d.GetGpuInstanceProfileInfo(int(p)) })
 	return info.SliceCount, c
 }
 
-func (d theirDevice) migDevice(i uint32) (device, code) {
-	m, c := told(func() (upstream.Device, upstream.Return) { return d.GetMigDeviceHandleByIndex(int(i)) })
-	if c != success {
+func (d theirDevice) migDevice(i uint32) (device, nvml.Return) {
+	m, c := told(func() (nvml.Device, nvml.Return) { return d.GetMigDeviceHandleByIndex(int(i)) })
+	if c != nvml.SUCCESS {
 		return nil, c
 	}
 	return theirDevice{m}, c
 }
 
-func (d theirDevice) instanceSlices() (uint32, code) {
+func (d theirDevice) instanceSlices() (uint32, nvml.Return) {
 	a, c := told(d.GetAttributes)
 	return a.GpuInstanceSliceCount, c
 }
@@ -190,8 +193,8 @@ func TestMachines(t *testing.T) {
 		"dgxb200": {dgxb200.New(), gpus.B200_SXM5_180GB},
 	} {
 		for i, d := range tt.server.Devices {
-			d.(*server.Device).GetPciInfoFunc = func() (upstream.PciInfo, upstream.Return) {
-				return upstream.PciInfo{Domain: 1, Bus: uint32(0xa0 + i)}, upstream.SUCCESS
+			d.(*server.Device).GetPciInfoFunc = func() (nvml.PciInfo, nvml.Return) {
+				return nvml.PciInfo{Domain: 1, Bus: uint32(0xa0 + i)}, nvml.SUCCESS
 			}
 		}
 		r, err := mocked(t, tt.server).Read(context.Background())
@@ -241,12 +244,12 @@ func TestClones(t *testing.T) {
 	for i, d := range srv.Devices[:4] {
 		one := d.(*server.Device)
 		one.UUID = srv.Devices[0].(*server.Device).UUID
-		one.GetPciInfoFunc = func() (upstream.PciInfo, upstream.Return) {
-			return upstream.PciInfo{Bus: uint32(i + 1)}, upstream.SUCCESS
+		one.GetPciInfoFunc = func() (nvml.PciInfo, nvml.Return) {
+			return nvml.PciInfo{Bus: uint32(i + 1)}, nvml.SUCCESS
 		}
-		one.GetSerialFunc = func() (string, upstream.Return) { return "0", upstream.SUCCESS }
+		one.GetSerialFunc = func() (string, nvml.Return) { return "0", nvml.SUCCESS }
 	}
-	srv.Devices[1].(*server.Device).GetSerialFunc = func() (string, upstream.Return) { return "165", upstream.SUCCESS }
+	srv.Devices[1].(*server.Device).GetSerialFunc = func() (string, nvml.Return) { return "165", nvml.SUCCESS }
 	r, err := mocked(t, srv).Read(context.Background())
 	if err == nil || !strings.Contains(err.Error(), "two cards call themselves "+srv.Devices[0].(*server.Device).UUID) {
 		t.Errorf("error %v", err)
@@ -271,9 +274,9 @@ func TestClones(t *testing.T) {
 func TestRefusedHandle(t *testing.T) {
 	srv := dgxh200.New()
 	all := srv.DeviceGetHandleByIndexFunc
-	srv.DeviceGetHandleByIndexFunc = func(i int) (upstream.Device, upstream.Return) {
+	srv.DeviceGetHandleByIndexFunc = func(i int) (nvml.Device, nvml.Return) {
 		if i > 2 {
-			return nil, upstream.ERROR_NO_PERMISSION
+			return nil, nvml.ERROR_NO_PERMISSION
 		}
 		return all(i)
 	}
@@ -309,7 +312,7 @@ func TestStartsOnlyWhenRead(t *testing.T) {
 	s := New(Config{})
 	s.load = func(string) (driver, error) {
 		t.Error("loaded without a Read")
-		return nil, errUnknown
+		return nil, failure(nvml.ERROR_UNKNOWN)
 	}
 	if s.Name() != "nvml" || New(Config{Vendor: "iluvatar"}).Name() != "nvml-iluvatar" {
 		t.Error("names")

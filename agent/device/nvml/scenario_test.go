@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
+
 	"github.com/exameter/exameter/agent/poll"
 	"github.com/exameter/exameter/telemetry"
 )
@@ -393,7 +395,7 @@ func TestManyProcesses(t *testing.T) {
 	w.show("cards = 1\n[gpu 0]\nprocesses = " + pids + "\n")
 	s := w.source()
 	w.read(s)
-	s.ses.drv.(*library).processes = make([]abiProcess, 2) // as if there were more than there is room for
+	s.ses.drv.(*library).processes = make([]nvml.ProcessInfo, 2) // as if there were more than there is room for
 	if d := w.read(s)[0]; d.Processes != telemetry.Known[int64](2) {
 		t.Errorf("%v processes, want 2 distinct", d.Processes)
 	}

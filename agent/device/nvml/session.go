@@ -1,3 +1,5 @@
+//go:build linux && cgo
+
 package nvml
 
 import (
@@ -5,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
 
 	"github.com/exameter/exameter/agent/poll"
 	"github.com/exameter/exameter/telemetry"
@@ -35,19 +39,19 @@ func (s *Source) newSession(drv driver, kern kernel) (*session, error) {
 		gpus: countGPUs(s.ProcRoot), checked: s.Now(), shutDown: make(chan struct{}),
 	}
 	n, c := drv.count()
-	if c != success {
-		return ses, fmt.Errorf("count cards: %w", c)
+	if c != nvml.SUCCESS {
+		return ses, fmt.Errorf("count cards: %w", failure(c))
 	}
 	for i := range min(n, telemetry.MaxDevices) {
 		d, c := drv.device(i)
-		if c == errNoPermission {
+		if c == nvml.ERROR_NO_PERMISSION {
 			continue // the card belongs to another container
 		}
-		if c == errUninitialized || c == errDriverNotLoaded || c == errVersionMismatch {
-			return ses, fmt.Errorf("open card %d: %w", i, c)
+		if c == nvml.ERROR_UNINITIALIZED || c == nvml.ERROR_DRIVER_NOT_LOADED || c == nvml.ERROR_LIB_RM_VERSION_MISMATCH {
+			return ses, fmt.Errorf("open card %d: %w", i, failure(c))
 		}
 		one := &card{dev: d, refuse: c}
-		if c != success {
+		if c != nvml.SUCCESS {
 			one.dev = nil
 		}
 		one.info = s.describe(one.dev)
@@ -65,22 +69,22 @@ func (s *Source) describe(d device) telemetry.DeviceInfo {
 	if d == nil {
 		return info
 	}
-	if v, c := d.uuid(); c == success {
+	if v, c := d.uuid(); c == nvml.SUCCESS {
 		info.ID = uuidText(v)
 	}
-	if v, c := d.serial(); c == success {
+	if v, c := d.serial(); c == nvml.SUCCESS {
 		info.Serial = serialText(v)
 	}
-	if v, c := d.name(); c == success {
+	if v, c := d.name(); c == nvml.SUCCESS {
 		info.Name = text(v)
 	}
-	if v, c := d.vbios(); c == success {
+	if v, c := d.vbios(); c == nvml.SUCCESS {
 		info.Firmware = text(v)
 	}
-	if v, c := d.pci(); c == success {
+	if v, c := d.pci(); c == nvml.SUCCESS {
 		info.PCI = v.String()
 	}
-	if v, c := d.memory(); c == success {
+	if v, c := d.memory(); c == nvml.SUCCESS {
 		info.Memory = v.totalBytes()
 	}
 	return info
@@ -124,10 +128,10 @@ func (ses *session) name() {
 }
 
 func (c *card) refused() error {
-	if c.refuse == success {
-		return errUnknown
+	if c.refuse == nvml.SUCCESS {
+		return failure(nvml.ERROR_UNKNOWN)
 	}
-	return c.refuse
+	return failure(c.refuse)
 }
 
 // recognise looks for the identity of cards that cannot tell it.
@@ -207,7 +211,7 @@ func (ses *session) read(now time.Time) (r poll.Reading, err error, ended bool) 
 		if c.outcome.ends() {
 			ended = true
 		}
-		if c.outcome.fatal == errLost {
+		if c.outcome.fatal == nvml.ERROR_GPU_IS_LOST {
 			lost++
 		}
 		if failure != nil {
@@ -253,7 +257,7 @@ func (ses *session) outdated(now time.Time) string {
 		if c.dev != nil {
 			continue
 		}
-		if _, ret := ses.drv.device(int(c.info.Index.Value)); ret == success {
+		if _, ret := ses.drv.device(int(c.info.Index.Value)); ret == nvml.SUCCESS {
 			return "a card that was refused answers"
 		}
 	}

@@ -1,38 +1,21 @@
-// Package nvml reads NVIDIA accelerators through NVML, the driver's management library, which it loads itself: see
-// docs/nvml.md.
+//go:build linux && cgo
+
 package nvml
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
+
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
 
 	"github.com/exameter/exameter/agent/poll"
 	"github.com/exameter/exameter/telemetry"
 )
 
-const (
-	defaultLibrary    = "libnvidia-ml.so.1"
-	defaultVendor     = "nvidia"
-	defaultRetryEvery = 10 * time.Second
-
-	// letGo bounds how long Close and Release wait for the driver. It leaves the agent time to stop within 2 s.
-	letGo = 1500 * time.Millisecond
-)
-
-// Config says where the driver is and how it is asked. The zero value reads NVIDIA's driver of this host.
-type Config struct {
-	Library        string           // path or name of the library, libnvidia-ml.so.1 where empty
-	Vendor         string           // vendor of the devices, nvidia where empty
-	ProcRoot       string           // /proc where empty: the kernel driver's version and its list of cards
-	SysRoot        string           // /sys where empty: PCI devices without a driver, the loaded kernel module
-	Log            *slog.Logger     // slog.Default() where nil
-	Now            func() time.Time // time.Now where nil
-	RetryEvery     time.Duration    // time between two attempts to reach a driver that is not there, 10 s where zero
-	MIGMemoryFloor telemetry.Bytes  // memory in use from which a MIG device without visible process is busy, 256 MiB where zero
-}
+// letGo bounds how long Close and Release wait for the driver. It leaves the agent time to stop within 2 s.
+const letGo = 1500 * time.Millisecond
 
 // Source reads all NVIDIA cards of the host. It is a poll.Source and a poll.Releaser.
 type Source struct {
@@ -63,44 +46,13 @@ type answer struct {
 
 // New makes a Source. It touches nothing: the driver is loaded by the first Read.
 func New(c Config) *Source {
-	if c.Library == "" {
-		c.Library = defaultLibrary
-	}
-	if c.Vendor == "" {
-		c.Vendor = defaultVendor
-	}
-	if c.ProcRoot == "" {
-		c.ProcRoot = "/proc"
-	}
-	if c.SysRoot == "" {
-		c.SysRoot = "/sys"
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	if c.RetryEvery <= 0 {
-		c.RetryEvery = defaultRetryEvery
-	}
-	if c.MIGMemoryFloor <= 0 {
-		c.MIGMemoryFloor = defaultMIGFloor
-	}
+	c.fill()
 	s := &Source{
 		Config: c, load: load, turn: make(chan struct{}, 1),
 		past: map[string]*history{}, xids: &xidLog{pending: map[string][]int64{}},
 	}
 	s.turn <- struct{}{}
 	return s
-}
-
-// Name is "nvml", with the vendor behind it where that is not NVIDIA.
-func (s *Source) Name() string {
-	if s.Vendor == defaultVendor {
-		return "nvml"
-	}
-	return "nvml-" + s.Vendor
 }
 
 // Read takes one sample of every card. A hanging driver holds it up for as long as it hangs.
@@ -196,21 +148,21 @@ func (s *Source) remember(ses *session) {
 // unreachable words why there is no session. A driver and library that do not match, and other failures of the driver
 // itself, make every card known from before unusable; they are reported as such, because nothing can run on them.
 func (s *Source) unreachable(err error) answer {
-	var c code
-	if !errors.As(err, &c) {
+	var f failure
+	if !errors.As(err, &f) {
 		if errors.Is(err, poll.ErrAbsent) {
 			return s.absent(err)
 		}
 		return answer{err: fmt.Errorf("NVML: %w", err)}
 	}
-	switch c {
-	case errLibraryNotFound:
+	switch nvml.Return(f) {
+	case nvml.ERROR_LIBRARY_NOT_FOUND:
 		return s.absent(fmt.Errorf("no NVIDIA driver here, %s cannot be found: %w", s.Library, poll.ErrAbsent))
-	case errDriverNotLoaded:
+	case nvml.ERROR_DRIVER_NOT_LOADED:
 		return s.absent(fmt.Errorf("the NVIDIA driver is not loaded: %w", poll.ErrAbsent))
-	case errGPUNotFound:
+	case nvml.ERROR_GPU_NOT_FOUND:
 		return s.absent(fmt.Errorf("the NVIDIA driver finds no card: %w", poll.ErrAbsent))
-	case errNoPermission:
+	case nvml.ERROR_NO_PERMISSION:
 		return answer{
 			reading: poll.Reading{Notices: []poll.Notice{{
 				Key:    "nvml-permission",
@@ -219,8 +171,8 @@ func (s *Source) unreachable(err error) answer {
 			}}},
 			err: fmt.Errorf("NVML: %w", err),
 		}
-	case errVersionMismatch:
-		return s.faulted("driver-mismatch: "+c.Error(), fmt.Errorf("NVML: %w", err))
+	case nvml.ERROR_LIB_RM_VERSION_MISMATCH:
+		return s.faulted("driver-mismatch: "+f.Error(), fmt.Errorf("NVML: %w", err))
 	}
 	return s.faulted("nvml-error: "+err.Error(), fmt.Errorf("NVML: %w", err))
 }
@@ -243,27 +195,10 @@ func (s *Source) faulted(fault string, err error) answer {
 // absent is no failure, but an operator should hear of a card that nobody drives.
 func (s *Source) absent(err error) answer {
 	s.gone = true
-	a := answer{err: err}
-	if s.Vendor != defaultVendor {
-		return a
+	return answer{
+		reading: poll.Reading{Notices: s.undriven(err, "install the NVIDIA driver with its management library (nvidia-smi must work), or load it: modprobe nvidia")},
+		err:     err,
 	}
-	if n := undriven(s.SysRoot); n > 0 {
-		a.reading.Notices = []poll.Notice{{
-			Key:    "nvidia-driver-absent",
-			Text:   fmt.Sprintf("the PCI bus shows %d NVIDIA devices, but %v; they are not counted", n, rootless(err)),
-			Remedy: "install the NVIDIA driver with its management library (nvidia-smi must work), or load it: modprobe nvidia",
-		}}
-	}
-	return a
-}
-
-// rootless drops the sentinel from the words of an error.
-func rootless(err error) string {
-	s, tail := err.Error(), ": "+poll.ErrAbsent.Error()
-	if n := len(s) - len(tail); n > 0 && s[n:] == tail {
-		return s[:n]
-	}
-	return s
 }
 
 // end closes the session, if there is one, and waits for it no longer than the given time. A session that stays is

@@ -1,3 +1,5 @@
+//go:build linux && cgo
+
 package nvml
 
 // symbol is one function of NVML that a Source may call.

@@ -1,3 +1,5 @@
+//go:build linux && cgo
+
 package nvml
 
 import (
@@ -6,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
 )
 
 const (
@@ -78,15 +82,15 @@ func (w *watcher) run() {
 	failures := 0
 	for !w.stopping.Load() {
 		c := w.follow()
-		if c == errNotSupported || c == errFunctionNotFound {
-			w.log.Info("no XID errors from this driver", "error", c)
+		if c == nvml.ERROR_NOT_SUPPORTED || c == nvml.ERROR_FUNCTION_NOT_FOUND {
+			w.log.Info("no XID errors from this driver", "error", failure(c))
 			return
 		}
-		if c == success {
+		if c == nvml.SUCCESS {
 			return
 		}
 		if failures++; failures == 1 {
-			w.log.Warn("waiting for XID errors failed, trying on", "error", c)
+			w.log.Warn("waiting for XID errors failed, trying on", "error", failure(c))
 		}
 		select {
 		case <-w.wake:
@@ -97,21 +101,21 @@ func (w *watcher) run() {
 
 // follow subscribes to all cards that are in reach and records their errors until it is stopped, which is success, or
 // the driver fails.
-func (w *watcher) follow() code {
+func (w *watcher) follow() nvml.Return {
 	set, c := w.drv.events()
-	if c != success {
+	if c != nvml.SUCCESS {
 		return c
 	}
 	defer set.free()
 	ids := map[uintptr]string{}
-	c = errNotSupported
+	c = nvml.ERROR_NOT_SUPPORTED
 	for _, card := range w.cards {
 		if card.dev == nil || card.lost.Load() {
 			continue
 		}
-		if r := set.register(card.dev); r == success {
+		if r := set.register(card.dev); r == nvml.SUCCESS {
 			ids[card.dev.key()] = card.info.ID
-		} else if r != errNotSupported {
+		} else if r != nvml.ERROR_NOT_SUPPORTED {
 			c = r
 		}
 	}
@@ -121,8 +125,8 @@ func (w *watcher) follow() code {
 	for !w.stopping.Load() {
 		key, xid, c := set.wait(eventWait)
 		switch id, known := ids[key]; {
-		case c == errTimeout:
-		case c != success:
+		case c == nvml.ERROR_TIMEOUT:
+		case c != nvml.SUCCESS:
 			return c
 		case !known:
 			w.log.Warn("XID error of an unknown device", "xid", xid)
@@ -130,5 +134,5 @@ func (w *watcher) follow() code {
 			w.xids.add(id, xid)
 		}
 	}
-	return success
+	return nvml.SUCCESS
 }
