@@ -13,7 +13,7 @@ export CGO_ENABLED := 1
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-GOBUILD := go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)'
+GOBUILD := go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION) -extldflags=-Wl,-z,lazy'
 PROGRAMS := exameter exameter-agent exameter-collector
 
 GOFUMPT := mvdan.cc/gofumpt@v0.12.0
