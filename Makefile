@@ -11,9 +11,11 @@ export GOTOOLCHAIN ?= auto
 export CGO_ENABLED := 1
 # It wraps functions that its own header calls deprecated. The rest is Go's default.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
+# Functions of a driver that is not there must not be looked for before they are called, as Ubuntu's compiler would have it.
+export CGO_LDFLAGS ?= -O2 -g -Wl,-z,lazy
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-GOBUILD := go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION) -extldflags=-Wl,-z,lazy'
+GOBUILD := go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)'
 PROGRAMS := exameter exameter-agent exameter-collector
 
 GOFUMPT := mvdan.cc/gofumpt@v0.12.0
