@@ -1,111 +1,85 @@
-// Package memory reads how much main memory a host has and how much of it is free for new work.
+// Package memory reads how much main memory a host has and how much of it is free for new work, from /proc/meminfo.
 package memory
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
-	"strconv"
 
-	"github.com/exameter/exameter/agent/kernelfile"
+	"github.com/prometheus/procfs"
+
 	"github.com/exameter/exameter/agent/poll"
 	"github.com/exameter/exameter/telemetry"
 )
 
-// meminfoLimit is more than any kernel's /proc/meminfo holds; what is read here stands in its first three lines.
-const meminfoLimit = 8 << 10
-
 // Source reads /proc/meminfo.
 type Source struct {
-	meminfo *kernelfile.File
+	procRoot string
 }
 
 // New returns a source that reads below procRoot, which is /proc on a real host.
-func New(procRoot string) *Source {
-	return &Source{meminfo: kernelfile.New(filepath.Join(procRoot, "meminfo"), meminfoLimit)}
-}
+func New(procRoot string) *Source { return &Source{procRoot: procRoot} }
 
 // Name returns "memory".
 func (s *Source) Name() string { return "memory" }
 
 // Read takes one sample. What could not be read is unknown in it, and named by the error.
 func (s *Source) Read(context.Context) (poll.Reading, error) {
-	b, err := s.meminfo.Read()
-	if err != nil {
-		return poll.Reading{}, fmt.Errorf("reading memory: %w", err)
+	status, err := read(s.procRoot)
+	switch {
+	case err == nil:
+		return poll.Reading{Memory: &status}, nil
+	case errors.Is(err, procfs.ErrFileParse), errors.Is(err, errNonsense):
+		return poll.Reading{Memory: &status}, fmt.Errorf("%s/meminfo: %w", s.procRoot, err)
 	}
-	status, err := parse(b)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", s.meminfo.Path(), err)
-	}
-	return poll.Reading{Memory: &status}, err
+	return poll.Reading{}, fmt.Errorf("reading memory: %w", err)
 }
 
-// Close closes the file.
-func (s *Source) Close() error { return s.meminfo.Close() }
+// Close does nothing: no file stays open between two samples.
+func (s *Source) Close() error { return nil }
 
 // Total returns the memory that the kernel manages, in bytes.
 func Total(procRoot string) (telemetry.Bytes, error) {
-	s := New(procRoot)
-	r, err := s.Read(context.Background())
-	if err = errors.Join(err, s.Close()); r.Memory == nil || !r.Memory.Total.OK {
+	status, err := read(procRoot)
+	if !status.Total.OK {
 		return 0, err
 	}
-	return r.Memory.Total.Value, nil
+	return status.Total.Value, nil
 }
 
-var (
-	totalKey     = []byte("MemTotal:")
-	availableKey = []byte("MemAvailable:")
-)
+// errNonsense says that the file was read and that its values cannot be.
+var errNonsense = errors.New("makes no sense")
 
-// parse reads the two lines of /proc/meminfo that matter. Kernels before 3.14 print no MemAvailable: it stays unknown,
-// because what they print instead overstates it or understates it by far.
-func parse(b []byte) (telemetry.MemoryStatus, error) {
+// read reads the two values that matter. Kernels before 3.14 state no available memory: it stays unknown, because what
+// they state instead overstates it or understates it by far.
+func read(procRoot string) (telemetry.MemoryStatus, error) {
 	var status telemetry.MemoryStatus
-	var errs error
-	for len(b) > 0 && !(status.Total.OK && status.Available.OK) {
-		line, rest, ended := bytes.Cut(b, []byte("\n"))
-		if !ended {
-			break // A line without its end may have lost digits.
-		}
-		b = rest
-		var err error
-		switch {
-		case bytes.HasPrefix(line, totalKey):
-			status.Total, err = kibibytes(line[len(totalKey):])
-		case bytes.HasPrefix(line, availableKey):
-			status.Available, err = kibibytes(line[len(availableKey):])
-		}
-		if err != nil {
-			errs = errors.Join(errs, fmt.Errorf("line %q: %w", line, err))
-		}
+	proc, err := procfs.NewFS(procRoot)
+	if err != nil {
+		return status, err
 	}
+	m, err := proc.Meminfo()
+	if err != nil {
+		return status, err
+	}
+	status.Total = kibibytes(m.MemTotal, m.MemTotalBytes)
+	status.Available = kibibytes(m.MemAvailable, m.MemAvailableBytes)
 	if !status.Total.OK {
-		errs = errors.Join(errs, errors.New("no memory total in it"))
+		return status, fmt.Errorf("memory total %w: there is none, or not in kB", errNonsense)
 	}
-	if status.Total.OK && status.Available.OK && status.Available.Value > status.Total.Value {
-		errs = errors.Join(errs, fmt.Errorf("%d bytes available of %d in all", status.Available.Value, status.Total.Value))
+	if status.Available.OK && status.Available.Value > status.Total.Value {
+		err = fmt.Errorf("memory %w: %d bytes available of %d in all", errNonsense, status.Available.Value, status.Total.Value)
 		status.Available = telemetry.Opt[telemetry.Bytes]{}
 	}
-	return status, errs
+	return status, err
 }
 
-// kibibytes parses a value such as "  16384 kB", in which the kernel's kB are 1024 bytes.
-func kibibytes(b []byte) (telemetry.Opt[telemetry.Bytes], error) {
-	number, ok := bytes.CutSuffix(bytes.TrimSpace(b), []byte("kB"))
-	if !ok {
-		return telemetry.Opt[telemetry.Bytes]{}, errors.New("want a number of kB")
+// kibibytes takes a value that the kernel printed in kB, which are 1024 bytes. Procfs takes a number without that unit,
+// as the end of a file cut short has it, for bytes, and does not see a product that overflows: both tell by the quotient.
+func kibibytes(printed, bytes *uint64) telemetry.Opt[telemetry.Bytes] {
+	if printed == nil || bytes == nil || *bytes>>10 != *printed || *bytes > math.MaxInt64 {
+		return telemetry.Opt[telemetry.Bytes]{}
 	}
-	v, err := strconv.ParseInt(string(bytes.TrimSpace(number)), 10, 64)
-	switch {
-	case err != nil:
-		return telemetry.Opt[telemetry.Bytes]{}, err
-	case v < 0, v > math.MaxInt64>>10:
-		return telemetry.Opt[telemetry.Bytes]{}, fmt.Errorf("%d kB is out of range", v)
-	}
-	return telemetry.Known(telemetry.Bytes(v << 10)), nil
+	return telemetry.Known(telemetry.Bytes(*bytes))
 }

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -49,7 +50,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-func TestParse(t *testing.T) {
+func TestContents(t *testing.T) {
 	for _, c := range []struct {
 		name, in string
 		want     telemetry.MemoryStatus
@@ -63,13 +64,26 @@ func TestParse(t *testing.T) {
 		{"more available than there is", "MemTotal: 2 kB\nMemAvailable: 3 kB\n", telemetry.MemoryStatus{Total: known(2)}, true},
 		{"negative", "MemTotal: -2 kB\n", telemetry.MemoryStatus{}, true},
 		{"beyond 64 bits", "MemTotal: 9007199254740993 kB\n", telemetry.MemoryStatus{}, true},
+		{"another unit", "MemTotal: 2 MB\n", telemetry.MemoryStatus{}, true},
+		{"a product beyond 64 bits", "MemTotal: 18014398509481985 kB\n", telemetry.MemoryStatus{}, true},
+		{"a line that is none", "MemTotal: 2 kB\nx\n", telemetry.MemoryStatus{}, true},
 		{"no unit", "MemTotal: 2\n", telemetry.MemoryStatus{}, true},
 	} {
-		got, err := parse([]byte(c.in))
+		got, err := read(meminfo(t, []byte(c.in)))
 		if got != c.want || (err != nil) != c.fails {
 			t.Errorf("%s: have %+v, %v; want %+v", c.name, got, err, c.want)
 		}
 	}
+}
+
+// meminfo returns a root whose meminfo has the content.
+func meminfo(tb testing.TB, content []byte) string {
+	tb.Helper()
+	root := tb.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "meminfo"), content, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return root
 }
 
 func TestMissing(t *testing.T) {
@@ -91,11 +105,11 @@ func TestThisMachine(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzContents(f *testing.F) {
 	f.Add([]byte("MemTotal: 2 kB\nMemAvailable: 1 kB\n"))
 	f.Add([]byte("MemTotal:\nMemTotal: 9223372036854775807 kB\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := parse(b)
+		s, err := read(meminfo(t, b))
 		if s.Total.Value < 0 || s.Available.Value < 0 || s.Available.Value > s.Total.Value && s.Total.OK {
 			t.Errorf("have %+v", s)
 		}
