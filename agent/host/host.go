@@ -7,9 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"strconv"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
 	"github.com/exameter/exameter/agent/kernelfile"
@@ -24,7 +26,8 @@ type Roots struct {
 
 // Source reads a host's uptime, load and clock.
 type Source struct {
-	uptime, loadavg *kernelfile.File
+	procRoot string
+	uptime   *kernelfile.File // of which procfs has no reader
 
 	adjtimex func(*unix.Timex) (state int, err error)
 	said     map[string]bool
@@ -33,8 +36,8 @@ type Source struct {
 // New returns a source that reads below the roots, and the clock of the kernel it runs on.
 func New(roots Roots) *Source {
 	return &Source{
+		procRoot: roots.Proc,
 		uptime:   kernelfile.New(filepath.Join(roots.Proc, "uptime"), 128),
-		loadavg:  kernelfile.New(filepath.Join(roots.Proc, "loadavg"), 128),
 		adjtimex: unix.Adjtimex,
 		said:     map[string]bool{},
 	}
@@ -50,7 +53,7 @@ func (s *Source) Read(context.Context) (poll.Reading, error) {
 	if errUptime == nil {
 		r.Uptime = telemetry.Known(telemetry.Seconds(uptime / 1000))
 	}
-	load, errLoad := firstMilli(s.loadavg)
+	load, errLoad := loadMilli(s.procRoot)
 	if errLoad == nil {
 		r.LoadMilli = telemetry.Known(load)
 	}
@@ -59,8 +62,8 @@ func (s *Source) Read(context.Context) (poll.Reading, error) {
 	return poll.Reading{Host: &r, Notices: notices}, errors.Join(errUptime, errLoad)
 }
 
-// Close closes the files.
-func (s *Source) Close() error { return errors.Join(s.uptime.Close(), s.loadavg.Close()) }
+// Close closes the file that is kept open.
+func (s *Source) Close() error { return s.uptime.Close() }
 
 // clock returns how wrong the clock may be at most, as the kernel's time discipline states it. The kernel lets that
 // bound grow while nobody disciplines the clock, and then says that it is not synchronised: the bound is unknown. See
@@ -94,6 +97,25 @@ func (s *Source) say(n poll.Notice) []poll.Notice {
 	}
 	s.said[n.Key] = true
 	return []poll.Notice{n}
+}
+
+// maxLoad is more threads than a kernel has.
+const maxLoad = 1 << 32
+
+// loadMilli reads the load average over a minute, in thousandths.
+func loadMilli(procRoot string) (int64, error) {
+	proc, err := procfs.NewFS(procRoot)
+	if err != nil {
+		return 0, fmt.Errorf("reading the load: %w", err)
+	}
+	load, err := proc.LoadAvg()
+	if err != nil {
+		return 0, fmt.Errorf("reading the load: %w", err)
+	}
+	if !(load.Load1 >= 0 && load.Load1 <= maxLoad) { // so that NaN fails as well
+		return 0, fmt.Errorf("a load of %v cannot be", load.Load1)
+	}
+	return int64(math.Round(load.Load1 * 1000)), nil
 }
 
 // firstMilli reads the decimal number at the beginning of a file.

@@ -190,7 +190,7 @@ func TestVirtual(t *testing.T) {
 		for name, content := range c.files {
 			kernelfiletest.Write(t, root, name, content)
 		}
-		if got := virtual(rootsOf(root)); got != c.want {
+		if got := virtual(rootsOf(root), readDMI(rootsOf(root).Sys)); got != c.want {
 			t.Errorf("%s: have %v, want %v", c.name, got, c.want)
 		}
 	}
@@ -199,7 +199,7 @@ func TestVirtual(t *testing.T) {
 func TestProductOfADeviceTree(t *testing.T) {
 	root := kernelfiletest.Machine(t, "phytium")
 	kernelfiletest.Write(t, root, "sys/firmware/devicetree/base/model", "FT-2000plus board\x00")
-	if got := product(rootsOf(root)); got != "FT-2000plus board" {
+	if got := product(rootsOf(root), readDMI(rootsOf(root).Sys)); got != "FT-2000plus board" {
 		t.Errorf("have %q", got)
 	}
 }
@@ -262,6 +262,16 @@ func TestParseMilli(t *testing.T) {
 	}
 	for _, in := range []string{"", "1.5", "NaN 1", "-1.00 ", "1.-5 ", "1e3 ", ".5 ", "99999999999999999 ", " 1 "} {
 		if got, err := parseMilli([]byte(in)); err == nil {
+			t.Errorf("%q: %d, want an error", in, got)
+		}
+	}
+}
+
+func TestLoadThatCannotBe(t *testing.T) {
+	root := t.TempDir()
+	for _, in := range []string{"", "0.52\n", "NaN 0 0\n", "+Inf 0 0\n", "-0.01 0 0\n", "1e300 0 0\n", "x 0 0\n"} {
+		kernelfiletest.Write(t, root, "loadavg", in)
+		if got, err := loadMilli(root); err == nil {
 			t.Errorf("%q: %d, want an error", in, got)
 		}
 	}

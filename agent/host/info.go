@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/procfs/sysfs"
 	"golang.org/x/sys/unix"
 
 	"github.com/exameter/exameter/agent/kernelfile"
@@ -17,14 +18,15 @@ import (
 
 // Info describes the host. What cannot be read is left out of it: none of it is worth doing without a host.
 func Info(roots Roots, agentVersion string) telemetry.HostInfo {
+	board := readDMI(roots.Sys)
 	info := telemetry.HostInfo{
 		Name:    line(roots.Proc, "sys/kernel/hostname"),
 		Agent:   agentVersion,
 		OS:      osName(roots.Etc),
 		Kernel:  line(roots.Proc, "sys/kernel/osrelease"),
 		Arch:    arch(roots.Proc),
-		Product: product(roots),
-		Virtual: virtual(roots),
+		Product: product(roots, board),
+		Virtual: virtual(roots, board),
 	}
 	if total, err := memory.Total(roots.Proc); err == nil {
 		info.Memory = telemetry.Known(total)
@@ -104,6 +106,30 @@ func unquote(s string) string {
 	return b.String()
 }
 
+// dmi is what the firmware's tables say of the machine. What they do not say is empty.
+type dmi struct {
+	vendor, product string
+}
+
+// readDMI reads the tables, which many machines that are not x86 do not have.
+func readDMI(sysRoot string) dmi {
+	sys, err := sysfs.NewFS(sysRoot)
+	if err != nil {
+		return dmi{}
+	}
+	class, err := sys.DMIClass()
+	if err != nil {
+		return dmi{}
+	}
+	text := func(s *string) string {
+		if s == nil {
+			return ""
+		}
+		return kernelfile.Clean(*s)
+	}
+	return dmi{vendor: text(class.SystemVendor), product: text(class.ProductName)}
+}
+
 // placeholders are what mainboards say whose maker filled in nothing, in lower case.
 var placeholders = []string{
 	"to be filled by o.e.m.", "system product name", "default string", "not specified", "not applicable", "none", "n/a",
@@ -111,9 +137,9 @@ var placeholders = []string{
 }
 
 // product returns the product name of the server: from DMI, or from the device tree where there is no DMI.
-func product(roots Roots) string {
-	for _, path := range [][2]string{{roots.Sys, "class/dmi/id/product_name"}, {roots.Sys, "firmware/devicetree/base/model"}} {
-		name := kernelfile.Clean(strings.Trim(line(path[0], path[1]), "\x00"))
+func product(roots Roots, board dmi) string {
+	model := kernelfile.Clean(strings.Trim(line(roots.Sys, "firmware/devicetree/base/model"), "\x00"))
+	for _, name := range []string{board.product, model} {
 		if name != "" && !slices.Contains(placeholders, strings.ToLower(name)) {
 			return name
 		}

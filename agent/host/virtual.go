@@ -14,7 +14,7 @@ import (
 // On x86 the processor's hypervisor flag decides, so that bare-metal servers of clouds, whose DMI names the cloud, are
 // what they are. Elsewhere the hypervisor names itself in /sys/hypervisor, in the device tree or in DMI. A machine with
 // a maker and none of those is taken to be real; one that says nothing at all is unknown.
-func virtual(roots Roots) telemetry.Opt[bool] {
+func virtual(roots Roots, board dmi) telemetry.Opt[bool] {
 	if strings.Contains(line(roots.Proc, "xen/capabilities"), "control_d") {
 		return telemetry.Known(false) // Xen's own control domain sees the hypervisor and is the host
 	}
@@ -25,11 +25,10 @@ func virtual(roots Roots) telemetry.Opt[bool] {
 		exists(roots.Sys, "firmware/qemu_fw_cfg") {
 		return telemetry.Known(true)
 	}
-	vendor, name := line(roots.Sys, "class/dmi/id/sys_vendor"), line(roots.Sys, "class/dmi/id/product_name")
-	if vendor == "" && name == "" {
+	if board == (dmi{}) {
 		return telemetry.Opt[bool]{}
 	}
-	return telemetry.Known(isHypervisor(vendor + " " + name))
+	return telemetry.Known(isHypervisor(board.vendor + " " + board.product))
 }
 
 // hypervisors are what the DMI of virtual machines names as maker or product, in lower case.
@@ -38,13 +37,13 @@ var hypervisors = []string{
 	"alibaba cloud ecs", "google compute engine", "amazon ec2", "cloudhypervisor", "nutanix ahv", "zstack", "ovirt",
 }
 
-func isHypervisor(dmi string) bool {
-	dmi = strings.ToLower(dmi)
-	if strings.Contains(dmi, ".metal") {
+func isHypervisor(name string) bool {
+	name = strings.ToLower(name)
+	if strings.Contains(name, ".metal") {
 		return false // a whole server of Amazon EC2
 	}
 	for _, h := range hypervisors {
-		if strings.Contains(dmi, h) {
+		if strings.Contains(name, h) {
 			return true
 		}
 	}
