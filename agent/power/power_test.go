@@ -402,6 +402,31 @@ func TestNoWattTwiceUnderOneName(t *testing.T) {
 	}
 }
 
+func TestZonesAreTheSameOneByOne(t *testing.T) {
+	type facts struct {
+		Name string
+		Top  uint64
+	}
+	list := func(root string) map[string]facts {
+		found := map[string]facts{}
+		for _, z := range listZones(filepath.Join(root, "sys")) {
+			found[filepath.Base(z.Path)] = facts{kernelName(z), z.MaxMicrojoules}
+		}
+		return found
+	}
+	root := kernelfiletest.Machine(t, "xeon")
+	together := list(root)
+	if want := (facts{"package-1", 262_143_328_850}); together["intel-rapl:1"] != want || len(together) != 5 {
+		t.Errorf("have %v, want %v in it", together, want)
+	}
+	// A zone of another driver states no range, so that the zones cannot be listed together.
+	kernelfiletest.Write(t, root, powercap+"dtpm/name", "dtpm\n")
+	together["dtpm"] = facts{"dtpm", 0}
+	if d := cmp.Diff(together, list(root)); d != "" {
+		t.Errorf("together -, one by one +:\n%s", d)
+	}
+}
+
 func TestDeadline(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -5,8 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/prometheus/procfs/sysfs"
 
 	"github.com/exameter/exameter/agent/kernelfile"
 	"github.com/exameter/exameter/agent/poll"
@@ -16,10 +19,13 @@ import (
 // zone is an energy counter of the kernel's powercap framework. Intel, AMD and Hygon processors all appear under the
 // name intel-rapl: see Documentation/power/powercap/powercap.rst.
 type zone struct {
-	name   string
-	energy *kernelfile.File
-	count  counter
+	name  string
+	rapl  sysfs.RaplZone
+	count counter
 }
+
+// powercapDir holds a folder for every zone, below /sys. Sub-zones stand beside their parents.
+const powercapDir = "class/powercap"
 
 var (
 	zoneName    = regexp.MustCompile(`^intel-rapl:[0-9]+(:[0-9]+)?$`)
@@ -30,29 +36,65 @@ var (
 // The zones of intel-rapl-mmio are the same counters by another way, so they are not looked at. What has another name
 // is returned as left out.
 func zones(sysRoot string) (found []meter, leftOut []string) {
-	dir := filepath.Join(sysRoot, "class/powercap")
-	names := map[string]string{} // of the zones, by folder; parents come before their sub-zones
-	for _, entry := range children(dir) {
+	all := listZones(sysRoot)
+	names := map[string]string{} // by folder
+	for _, z := range all {
+		names[filepath.Base(z.Path)] = kernelName(z)
+	}
+	for _, z := range all {
+		entry := filepath.Base(z.Path)
 		if !zoneName.MatchString(entry) {
 			continue
 		}
-		path := filepath.Join(dir, entry)
-		name, err := kernelfile.Line(filepath.Join(path, "name"))
-		if err != nil {
-			continue // it went away, or is none
-		}
-		names[entry] = name
+		name := names[entry]
 		domain, contained := zoneDomain(name, names[parent(entry)])
 		if contained {
 			continue
 		}
-		if _, err := os.Stat(filepath.Join(path, "energy_uj")); err != nil || domain == "" {
-			leftOut = append(leftOut, fmt.Sprintf("%s (%q)", path, name))
+		if _, err := os.Stat(filepath.Join(z.Path, "energy_uj")); err != nil || domain == "" {
+			leftOut = append(leftOut, fmt.Sprintf("%s (%q)", z.Path, name))
 			continue
 		}
-		found = append(found, newZone(path, domain))
+		found = append(found, newZone(z, domain))
 	}
 	return found, leftOut
+}
+
+// listZones lists the zones of the powercap framework. One zone that does not state its range makes GetRaplZones fail
+// for all of them, as zones that count no energy do where other drivers have registered some. They are then listed
+// one by one, and the ranges that are not stated are zero.
+func listZones(sysRoot string) []sysfs.RaplZone {
+	sys, err := sysfs.NewFS(sysRoot)
+	if err != nil {
+		return nil
+	}
+	zones, err := sysfs.GetRaplZones(sys)
+	if err == nil {
+		return zones
+	}
+	for _, entry := range children(filepath.Join(sysRoot, powercapDir)) {
+		path := filepath.Join(sysRoot, powercapDir, entry)
+		name, err := kernelfile.Line(filepath.Join(path, "name"))
+		if err != nil {
+			continue // it went away, or is none
+		}
+		z := sysfs.RaplZone{Name: name, Index: -1, Path: path} // the whole name, nothing made of it
+		if v, err := kernelfile.ReadUint(filepath.Join(path, "max_energy_range_uj")); err == nil {
+			z.MaxMicrojoules = v
+		}
+		zones = append(zones, z)
+	}
+	return zones
+}
+
+// kernelName returns the name of a zone as the kernel has it. Of a name such as package-1, procfs makes a name and an
+// index; to a name without a number, such as dram, it gives as index how many of that name came before, which says
+// nothing about the package that the memory belongs to: its folder does.
+func kernelName(z sysfs.RaplZone) string {
+	if z.Name == "package" {
+		return "package-" + strconv.Itoa(z.Index)
+	}
+	return kernelfile.Clean(z.Name)
 }
 
 // parent returns the folder of a sub-zone's package: intel-rapl:0 of intel-rapl:0:1, and "" of a zone at the top.
@@ -77,32 +119,25 @@ func zoneDomain(name, parent string) (domain string, contained bool) {
 	return "", false
 }
 
-func newZone(path, domain string) *zone {
-	z := &zone{name: domain, energy: kernelfile.New(filepath.Join(path, "energy_uj"), 64)}
-	z.count.maxWatts = maxPackageWatts
+// newZone returns the meter of a zone. A counter whose range is not stated cannot be followed around its end: it is
+// taken to begin anew there.
+func newZone(rapl sysfs.RaplZone, domain string) *zone {
+	z := &zone{name: domain, rapl: rapl, count: counter{top: rapl.MaxMicrojoules, maxWatts: maxPackageWatts}}
 	if domain == psys {
 		z.count.maxWatts = maxNodeWatts
-	}
-	// A counter whose range is not stated cannot be followed around its end: it is taken to begin anew there.
-	if v, err := kernelfile.ReadUint(filepath.Join(path, "max_energy_range_uj")); err == nil {
-		z.count.top = v
 	}
 	return z
 }
 
 func (z *zone) domain() string { return z.name }
-func (z *zone) path() string   { return filepath.Dir(z.energy.Path()) }
-func (z *zone) close() error   { return z.energy.Close() }
+func (z *zone) path() string   { return z.rapl.Path }
+func (z *zone) close() error   { return nil }
 
 func (z *zone) read(now time.Time) (poll.PowerReading, error) {
 	r := poll.PowerReading{Domain: z.name, Method: methodRAPL}
-	b, err := z.energy.Read()
+	v, err := z.rapl.GetEnergyMicrojoules()
 	if err != nil {
-		return r, err
-	}
-	v, err := kernelfile.Uint(b)
-	if err != nil {
-		return r, fmt.Errorf("%s: %w", z.energy.Path(), err)
+		return r, fmt.Errorf("energy counter of %s: %w", z.rapl.Path, err)
 	}
 	if mean, ok := z.count.add(v, now); ok {
 		r.Power = telemetry.Known(mean)

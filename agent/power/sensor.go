@@ -37,7 +37,10 @@ var (
 	graceSocket = regexp.MustCompile(`^Grace Power Socket ([0-9]{1,4})$`)
 )
 
-// sensors lists the hwmon chips that are known to measure the server or a processor. The other chips that measure a
+// sensors lists the hwmon chips that are known to measure the server or a processor. They are read here and not by
+// sysfs.GetPowerMeters: it looks for the files of ACPI meters in the folder of their device, and recent kernels have
+// them in that of the chip; it reads every attribute of every meter for one value, some of which ask the management
+// controller; and it fails as a whole where one attribute cannot be read. It knows no other chips. The other chips that measure a
 // power are returned as left out: what they measure is the mainboard maker's secret, so they are never added up.
 func sensors(sysRoot string) (found []meter, leftOut []string) {
 	dir := filepath.Join(sysRoot, "class/hwmon")
