@@ -13,6 +13,9 @@ const maxMHz = 20_000
 // clocks returns the base clock of the first CPU and the highest clock of any. Drivers state the base clock in few
 // places: intel_pstate as base_frequency in kHz, ACPI CPPC as nominal_freq in MHz. Where neither does, it is unknown:
 // the number in a model name is the catalogue's to read.
+//
+// They are not read by sysfs.SystemCpufreq: it knows no base clock, reads fifteen files of every CPU, some of which wake
+// it up to measure its clock, and fails as a whole where one of them makes no sense.
 func (s *Source) clocks(cpus []int) (base, highest telemetry.Opt[telemetry.Megahertz]) {
 	for i, n := range cpus {
 		dir := s.cpu(n)

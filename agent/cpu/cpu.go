@@ -15,7 +15,8 @@ import (
 )
 
 // Bounds of what is read. The aggregate line is the first of /proc/stat and is far shorter than statLimit: what follows
-// it, hundreds of kilobytes of interrupts on a large host, is not copied out of the kernel.
+// it, hundreds of kilobytes of interrupts on a large host, is not copied out of the kernel. The line has a parser of its
+// own for that reason: procfs reads and parses the whole file.
 const (
 	statLimit   = 512
 	onlineLimit = 16 << 10

@@ -2,7 +2,10 @@ package cpu
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -188,6 +191,66 @@ func TestDeadline(t *testing.T) {
 func TestLarge(t *testing.T) {
 	s := newSource(t, kernelfiletest.Large(t, 256))
 	if info, _ := read(t, s); info.Sockets != num(2) || info.Cores != num(128) || info.Threads != num(256) || info.Name != "Large" {
+		t.Errorf("have %+v", info)
+	}
+}
+
+func TestDiesNumberTheirCoresAlike(t *testing.T) {
+	root := kernelfiletest.Machine(t, "xeon")
+	for n := range 8 {
+		dir := fmt.Sprintf("sys/devices/system/cpu/cpu%d/topology/", n)
+		kernelfiletest.Write(t, root, dir+"physical_package_id", "0\n")
+		kernelfiletest.Write(t, root, dir+"die_id", fmt.Sprintln(n/2%2))
+	}
+	if info, _ := read(t, newSource(t, root)); info.Sockets != num(1) || info.Cores != num(4) || info.Threads != num(8) {
+		t.Errorf("have %+v", info)
+	}
+}
+
+func TestTopologyThatFirmwareDoesNotState(t *testing.T) {
+	for _, c := range []struct{ file, content string }{
+		{"physical_package_id", "-1\n"}, {"core_id", "-1\n"}, {"thread_siblings_list", "\n"},
+	} {
+		root := kernelfiletest.Machine(t, "kunpeng")
+		kernelfiletest.Write(t, root, "sys/devices/system/cpu/cpu3/topology/"+c.file, c.content)
+		if info, _ := read(t, newSource(t, root)); info.Sockets.OK || info.Cores.OK || info.Threads != num(4) || info.Part != "0xd01" {
+			t.Errorf("%s %q: have %+v", c.file, c.content, info)
+		}
+	}
+}
+
+// TestBothParsersAgree holds procfs against the own parser, which takes its place where it does not fit.
+func TestBothParsersAgree(t *testing.T) {
+	x86 := []string{"xeon", "epyc", "hygon", "vm"}
+	if runtime.GOARCH != "amd64" {
+		x86 = nil // procfs has its x86 parser in builds for x86 alone
+	}
+	for _, name := range kernelfiletest.Machines(t) {
+		s := newSource(t, kernelfiletest.Machine(t, name))
+		info, err := identity(s.procRoot)
+		if (err == nil) != slices.Contains(x86, name) {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if err != nil {
+			continue
+		}
+		own, err := s.cpuinfo(true)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if d := cmp.Diff(own.info, info); d != "" {
+			t.Errorf("%s: own -, procfs +:\n%s", name, d)
+		}
+	}
+}
+
+func TestProcfsIsGuarded(t *testing.T) {
+	root := kernelfiletest.Machine(t, "xeon")
+	kernelfiletest.Write(t, root, "proc/cpuinfo", "processor:0\nvendor_id: GenuineIntel\nmodel name: X\n")
+	if _, err := identity(filepath.Join(root, "proc")); err == nil {
+		t.Error("a file that makes procfs panic was read")
+	}
+	if info, _ := read(t, newSource(t, root)); info.Vendor != "GenuineIntel" || info.Name != "X" || info.Threads != num(8) {
 		t.Errorf("have %+v", info)
 	}
 }

@@ -28,6 +28,27 @@ func (s *Source) identify(ctx context.Context) (telemetry.CPUInfo, error) {
 	if err := ctx.Err(); err != nil {
 		return telemetry.CPUInfo{}, fmt.Errorf("reading the topology of %d CPUs: %w", len(cpus), err)
 	}
+	var info telemetry.CPUInfo
+	if inSysfs {
+		info, err = identity(s.procRoot)
+	}
+	if !inSysfs || err != nil {
+		// The own parser tells more, and says what is wrong with a file that neither can read.
+		var p cpuinfo
+		p, err = s.cpuinfo(inSysfs)
+		info = p.info
+		if !inSysfs {
+			sys = p.topology(len(cpus))
+		}
+	}
+	info = sys.apply(info)
+	info.BaseClock, info.MaxClock = s.clocks(cpus)
+	info.VectorBytes = s.vectorBytes(info.Flags)
+	return info, err
+}
+
+// cpuinfo reads /proc/cpuinfo with the own parser: the first thread, where sysfs tells of all, or else the whole.
+func (s *Source) cpuinfo(inSysfs bool) (cpuinfo, error) {
 	limit := int64(cpuinfoLimit)
 	if inSysfs {
 		limit = firstThread
@@ -35,19 +56,13 @@ func (s *Source) identify(ctx context.Context) (telemetry.CPUInfo, error) {
 	path := filepath.Join(s.procRoot, "cpuinfo")
 	f, err := os.Open(path)
 	if err != nil {
-		return sys.apply(telemetry.CPUInfo{}), fmt.Errorf("identifying processors: %w", err)
+		return cpuinfo{}, fmt.Errorf("identifying processors: %w", err)
 	}
 	p, err := parseCPUInfo(io.LimitReader(f, limit))
 	if err = errors.Join(err, f.Close()); err != nil {
 		err = fmt.Errorf("%s: %w", path, err)
 	}
-	if !inSysfs {
-		sys = p.topology(len(cpus))
-	}
-	info := sys.apply(p.info)
-	info.BaseClock, info.MaxClock = s.clocks(cpus)
-	info.VectorBytes = s.vectorBytes(info.Flags)
-	return info, err
+	return p, err
 }
 
 // vectorBytes returns the SVE vector length that programs get, which the kernel states for new processes alone. It is a

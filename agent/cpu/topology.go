@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/exameter/exameter/agent/kernelfile"
+	"github.com/prometheus/procfs/sysfs"
+
 	"github.com/exameter/exameter/telemetry"
 )
 
@@ -31,38 +32,30 @@ func (t topology) apply(info telemetry.CPUInfo) telemetry.CPUInfo {
 	return info
 }
 
-// core is where a hardware thread runs. Core ids are unique within a die, or within a package where the kernel knows of
-// no dies; SMT siblings share one.
-type core struct {
-	pkg, die, id uint64
-}
-
 // topology counts the packages and physical cores of the CPUs given from sysfs, and tells whether it could: a machine
 // whose firmware does not say has no topology files, or -1 in them. A CPU that is offline does not count.
+//
+// A core is known by the list of its SMT siblings. Its own number is unique within a die alone, which procfs does not
+// read, so that a package of two dies would seem to have half its cores.
 func (s *Source) topology(ctx context.Context, cpus []int) (topology, bool) {
-	packages, cores := map[uint64]bool{}, map[core]bool{}
+	packages, cores := map[string]bool{}, map[string]bool{}
 	for _, n := range cpus {
 		if ctx.Err() != nil {
 			return topology{}, false
 		}
-		dir := filepath.Join(s.cpu(n), "topology")
-		id, err := kernelfile.ReadUint(filepath.Join(dir, "core_id"))
-		if err != nil {
+		t, err := sysfs.CPU(s.cpu(n)).Topology()
+		if err != nil || !isNumber(t.PhysicalPackageID) || !isNumber(t.CoreID) || t.ThreadSiblingsList == "" {
 			return topology{}, false
 		}
-		pkg, err := kernelfile.ReadUint(filepath.Join(dir, "physical_package_id"))
-		if err != nil {
-			return topology{}, false
-		}
-		// Kernels before 5.1 have no die_id, and machines without dies say -1: then all cores are of die 0.
-		die, err := kernelfile.ReadUint(filepath.Join(dir, "die_id"))
-		if err != nil {
-			die = 0
-		}
-		packages[pkg] = true
-		cores[core{pkg, die, id}] = true
+		packages[t.PhysicalPackageID] = true
+		cores[t.ThreadSiblingsList] = true
 	}
 	return topology{sockets: len(packages), cores: len(cores), threads: len(cpus)}, len(cpus) > 0
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 64)
+	return err == nil
 }
 
 // topology counts what /proc/cpuinfo tells, for machines whose sysfs has no topology. Online is the number of CPUs that
@@ -85,7 +78,8 @@ func (s *Source) cpu(n int) string {
 	return filepath.Join(s.sysRoot, cpuDir, "cpu"+strconv.Itoa(n))
 }
 
-// parseList parses a list of CPUs as the kernel prints it, such as "0-3,8", in rising order.
+// parseList parses a list of CPUs as the kernel prints it, such as "0-3,8", in rising order. Procfs
+// keeps its own parser of such lists to itself, and asks every CPU in a file of its own whether it is online.
 func parseList(b []byte) ([]int, error) {
 	b = bytes.TrimSpace(b)
 	var cpus []int

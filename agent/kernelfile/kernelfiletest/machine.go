@@ -102,6 +102,8 @@ func Large(tb testing.TB, threads int) string {
 		Write(tb, root, dir+"/topology/core_id", fmt.Sprintln(core/2))
 		Write(tb, root, dir+"/topology/physical_package_id", fmt.Sprintln(core%2))
 		Write(tb, root, dir+"/topology/die_id", "0\n")
+		Write(tb, root, dir+"/topology/core_siblings_list", strings.Repeat("0,", 60)+"\n") // long, and nothing reads it
+		Write(tb, root, dir+"/topology/thread_siblings_list", fmt.Sprintf("%d,%d\n", core, core+threads/2))
 		Write(tb, root, dir+"/cpufreq/cpuinfo_max_freq", "3200000\n")
 	}
 	stat.WriteString("intr 1" + strings.Repeat(" 0", 100_000) + "\n")
