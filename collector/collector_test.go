@@ -215,9 +215,12 @@ func TestBrokerDownAndUp(t *testing.T) {
 	s.states[0] = busy
 	newProducer(t, broker).report("a", s.report())
 	r.document("", func(d *capacity.Document) bool { return d.Total.Devices.Busy == 1 && d.Total.Devices.Free == 1 })
+	// The report is read as soon as its partition is, and others may take longer.
 	for _, word := range []string{"broker unreachable", "retry_in", "broker recovered"} {
-		if !strings.Contains(r.logs.String(), word) {
-			t.Errorf("the log does not say %q:\n%s", word, r.logs)
+		for deadline := time.Now().Add(15 * time.Second); !strings.Contains(r.logs.String(), word); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the log does not say %q:\n%s", word, r.logs)
+			}
 		}
 	}
 }
