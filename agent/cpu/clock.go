@@ -14,7 +14,7 @@ const maxMHz = 20_000
 // places: intel_pstate as base_frequency in kHz, ACPI CPPC as nominal_freq in MHz. Where neither does, it is unknown:
 // the number in a model name is the catalogue's to read.
 //
-// They are not read by sysfs.SystemCpufreq: it knows no base clock, reads fifteen files of every CPU, some of which wake
+// They are not read by sysfs.SystemCpufreq: it knows no base clock, reads some fifteen files of every CPU, some of which wake
 // it up to measure its clock, and fails as a whole where one of them makes no sense.
 func (s *Source) clocks(cpus []int) (base, highest telemetry.Opt[telemetry.Megahertz]) {
 	for i, n := range cpus {
