@@ -25,7 +25,7 @@ func (t *tally) grow(pools, shapes int) {
 func (f *Fleet) count(slot uint32, n int64) { f.countInto(&f.tally, slot, n) }
 
 func (f *Fleet) countInto(t *tally, slot uint32, n int64) {
-	h := f.hosts[slot]
+	h := f.at(slot)
 	if !h.is(hasInventory) {
 		return
 	}
@@ -65,6 +65,31 @@ func (f *Fleet) countInto(t *tally, slot uint32, n int64) {
 	}
 	for _, fr := range frees {
 		t.cells[fr.pool].FreeHosts[min(fr.count, capacity.MaxFree)] += n
+	}
+}
+
+// adjust makes statuses what a host's devices do, where they differ in nothing but amounts from what is counted.
+func (f *Fleet) adjust(h *host, statuses []status) {
+	for i := range h.devices {
+		d, st := &h.devices[i], &statuses[i]
+		was := d.status
+		if was == *st {
+			continue
+		}
+		before := d.busy(was.state)
+		d.status = *st
+		// A device that is not reported has no amounts.
+		if d.claim&isOwned == 0 || st.seen&isReported == 0 || st.state == capacity.Stale {
+			continue
+		}
+		c := &f.tally.cells[f.pools.lots[d.lot].pool]
+		c.PowerMW += int64(st.power) - int64(was.power)
+		if st.state == capacity.Busy || st.state == capacity.Free {
+			more := d.busy(st.state) - before
+			c.Units[capacity.Busy] += more
+			c.Units[capacity.Free] -= more
+			c.ActiveUnits += int64(d.units) * (int64(st.activity) - int64(was.activity))
+		}
 	}
 }
 

@@ -1,19 +1,25 @@
 package fleet
 
+import "strings"
+
 // claims says which host each device of one kind counts on. Nearly every device is claimed by one host alone and costs
-// one map entry; the devices that several hosts claim stand in rivals too.
+// one entry of the index; the devices that several hosts claim stand in rivals too.
 //
 // The host that counts is the one that reported the device present most recently, by record time. Among hosts that never
 // did, or whose last report misses it, the one with the newest inventory counts; ties go by centre and host id.
 type claims struct {
-	sets   bool // of processor sets
-	owner  map[string]uint32
-	rivals map[string][]uint32
+	sets   bool  // of processor sets
+	owner  index // by the hash of the device's id
+	rivals map[string]*contest
 }
 
-func (c *claims) init(sets bool) {
-	*c = claims{sets: sets, owner: map[string]uint32{}, rivals: map[string][]uint32{}}
+// contest is a device that several hosts claim.
+type contest struct {
+	owner uint32
+	slots []uint32 // of all that claim it
 }
+
+func (c *claims) init(sets bool) { *c = claims{sets: sets, rivals: map[string]*contest{}} }
 
 // of returns the claims that a device's stands in; nil where its id cannot be contested.
 func (f *Fleet) of(d *device) *claims {
@@ -27,32 +33,23 @@ func (f *Fleet) of(d *device) *claims {
 	}
 }
 
-// reclaim settles the claims of a host whose device list was old and is another now, and its shape. The host must not be
-// counted at the time; other hosts that gain or lose a device are recounted.
-func (f *Fleet) reclaim(slot uint32, old []device) {
-	h := f.hosts[slot]
-	before := make(map[string]claim, len(old))
-	for i := range old {
-		before[old[i].key()] = old[i].claim
-	}
-	kept := make(map[string]bool, len(h.devices))
-	for i := range h.devices {
-		d := &h.devices[i]
-		was, ok := before[d.key()]
-		if ok && was&(isLocal|isSet) == d.claim&(isLocal|isSet) {
-			d.claim, kept[d.key()] = was, true
-		}
-	}
-	for i := range old {
-		if d := &old[i]; !kept[d.key()] {
-			if c := f.of(d); c != nil {
-				f.release(c, d.id, slot)
-			}
+// reclaim settles the claims of the host at slot, whose devices were old's and are others now, and its shape. The host
+// must not be counted at the time; other hosts that gain or lose a device are recounted.
+func (f *Fleet) reclaim(slot uint32, old *host) {
+	h := f.at(slot)
+	const settled = isOwned | isContested
+	kind := func(d *device) claim { return d.claim &^ settled }
+	for i := range old.devices {
+		was := &old.devices[i]
+		if d := h.same(old, was, i); d != nil && kind(d) == kind(was) {
+			d.claim = was.claim
+		} else if c := f.of(was); c != nil {
+			f.release(c, was.hash, old.idOf(was), slot)
 		}
 	}
 	for i := range h.devices {
 		d := &h.devices[i]
-		if kept[d.key()] {
+		if d.claim&settled != 0 {
 			continue
 		}
 		if c := f.of(d); c != nil {
@@ -61,51 +58,64 @@ func (f *Fleet) reclaim(slot uint32, old []device) {
 			d.claim |= isOwned
 		}
 	}
-	for i := range old {
-		f.pools.drop(old[i].lot)
+	for i := range old.devices {
+		f.pools.drop(old.devices[i].lot)
 	}
 	f.reshape(slot)
 }
 
+// ownerOf returns the host other than cur that a device counts on.
+func (f *Fleet) ownerOf(c *claims, hash uint32, id string, cur uint32) (uint32, bool) {
+	for i := c.owner.seek(hash, hash); i >= 0; i = c.owner.seek(hash, uint32(i)+1) {
+		// A host lists an id once, so an entry of its own is another id's.
+		if slot := c.owner.slot(i); slot != cur && f.claimed(c, slot, id) != nil {
+			return slot, true
+		}
+	}
+	return 0, false
+}
+
 // acquire enters a claim of the host at cur.
 func (f *Fleet) acquire(c *claims, d *device, cur uint32) {
-	owner, taken := c.owner[d.id]
+	id := f.at(cur).idOf(d)
+	owner, taken := f.ownerOf(c, d.hash, id, cur)
 	if !taken {
-		c.owner[d.id] = cur
+		c.owner.add(d.hash, cur)
 		d.claim |= isOwned
 		return
 	}
-	if len(c.rivals[d.id]) == 0 {
-		c.rivals[d.id] = []uint32{owner}
-		f.claimed(c, owner, d.id).claim |= isContested
+	t := c.rivals[id]
+	if t == nil {
+		t = &contest{owner: owner, slots: []uint32{owner}}
+		c.rivals[strings.Clone(id)] = t
+		f.claimed(c, owner, id).claim |= isContested
 	}
-	c.rivals[d.id] = append(c.rivals[d.id], cur)
+	t.slots = append(t.slots, cur)
 	d.claim |= isContested
-	if f.better(c, d.id, cur, owner) {
-		f.move(c, d.id, owner, cur, cur)
+	if f.better(c, id, cur, owner) {
+		f.move(c, t, id, cur, cur)
 	}
 }
 
 // release takes a claim of the host at cur back.
-func (f *Fleet) release(c *claims, id string, cur uint32) {
-	rivals := c.rivals[id]
-	if len(rivals) == 0 {
-		delete(c.owner, id)
+func (f *Fleet) release(c *claims, hash uint32, id string, cur uint32) {
+	t := c.rivals[id]
+	if t == nil {
+		c.owner.remove(hash, cur)
 		return
 	}
-	for i, s := range rivals {
+	for i, s := range t.slots {
 		if s == cur {
-			rivals[i] = rivals[len(rivals)-1]
-			rivals = rivals[:len(rivals)-1]
+			t.slots[i] = t.slots[len(t.slots)-1]
+			t.slots = t.slots[:len(t.slots)-1]
 			break
 		}
 	}
-	c.rivals[id] = rivals
-	if c.owner[id] == cur {
-		f.move(c, id, cur, f.best(c, id), cur)
+	if t.owner == cur {
+		f.move(c, t, id, f.best(c, t, id), cur)
 	}
-	if len(rivals) == 1 {
-		f.claimed(c, rivals[0], id).claim &^= isContested
+	if len(t.slots) == 1 {
+		f.claimed(c, t.slots[0], id).claim &^= isContested
 		delete(c.rivals, id)
 	}
 }
@@ -113,28 +123,30 @@ func (f *Fleet) release(c *claims, id string, cur uint32) {
 // reconsider settles the contested claims of a host whose report or inventory changed. The host must not be counted at
 // the time.
 func (f *Fleet) reconsider(slot uint32) {
-	h := f.hosts[slot]
+	h := f.at(slot)
 	for i := range h.devices {
 		d := &h.devices[i]
 		if d.claim&isContested == 0 {
 			continue
 		}
-		c := f.of(d)
-		owner := c.owner[d.id]
+		c, id := f.of(d), h.idOf(d)
+		t := c.rivals[id]
 		switch {
-		case owner == slot:
-			if best := f.best(c, d.id); best != slot {
-				f.move(c, d.id, slot, best, slot)
+		case t.owner == slot:
+			if best := f.best(c, t, id); best != slot {
+				f.move(c, t, id, best, slot)
 			}
-		case f.better(c, d.id, slot, owner):
-			f.move(c, d.id, owner, slot, slot)
+		case f.better(c, id, slot, t.owner):
+			f.move(c, t, id, slot, slot)
 		}
 	}
 }
 
 // move makes a device count on another host. The host at cur is not counted at the time and must be reshaped.
-func (f *Fleet) move(c *claims, id string, from, to, cur uint32) {
-	c.owner[id] = to
+func (f *Fleet) move(c *claims, t *contest, id string, to, cur uint32) {
+	from := t.owner
+	t.owner = to
+	c.owner.change(hashOf(id), from, to)
 	for _, slot := range [...]uint32{from, to} {
 		if slot != cur {
 			f.count(slot, -1)
@@ -154,10 +166,9 @@ func (f *Fleet) move(c *claims, id string, from, to, cur uint32) {
 }
 
 // best returns the rival whose claim to a device is the best.
-func (f *Fleet) best(c *claims, id string) uint32 {
-	rivals := c.rivals[id]
-	best := rivals[0]
-	for _, s := range rivals[1:] {
+func (f *Fleet) best(c *claims, t *contest, id string) uint32 {
+	best := t.slots[0]
+	for _, s := range t.slots[1:] {
 		if f.better(c, id, s, best) {
 			best = s
 		}
@@ -170,20 +181,20 @@ func (f *Fleet) better(c *claims, id string, a, b uint32) bool {
 	if p, q := f.presentAt(c, id, a), f.presentAt(c, id, b); p != q {
 		return p > q
 	}
-	g, h := f.hosts[a], f.hosts[b]
+	g, h := f.at(a), f.at(b)
 	if g.inventory.at != h.inventory.at {
 		return g.inventory.at > h.inventory.at
 	}
 	if g.centre != h.centre {
 		return g.centre < h.centre
 	}
-	return g.id < h.id
+	return g.id() < h.id()
 }
 
 // presentAt returns the record time of a host's last report if the device is present in it, else 0. Processors are
 // present in every report.
 func (f *Fleet) presentAt(c *claims, id string, slot uint32) int64 {
-	h := f.hosts[slot]
+	h := f.at(slot)
 	if c.sets {
 		return h.report.at
 	}
@@ -193,14 +204,17 @@ func (f *Fleet) presentAt(c *claims, id string, slot uint32) int64 {
 	return 0
 }
 
-// claimed returns the device of a host that a claim is for; nil where the host has just lost it.
+// claimed returns the device of a host that a claim is for; nil where the host has just lost it, or never had it.
 func (f *Fleet) claimed(c *claims, slot uint32, id string) *device {
-	h := f.hosts[slot]
+	h := f.at(slot)
 	if !c.sets {
-		return h.find(id, 0)
+		if n := h.find(id, 0); n >= 0 {
+			return &h.devices[n]
+		}
+		return nil
 	}
-	if n := len(h.devices); n > 0 && h.devices[n-1].claim&isSet != 0 {
-		return &h.devices[n-1]
+	if h.id() == id {
+		return h.processors()
 	}
 	return nil
 }

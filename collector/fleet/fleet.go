@@ -8,6 +8,8 @@
 package fleet
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/exameter/exameter/collector/capacity"
@@ -65,10 +67,11 @@ func (o Outcome) String() string {
 
 // Fleet is the last state of every host of some partitions.
 type Fleet struct {
-	opts    Options
-	centres map[string]map[string]uint32 // host slots by centre and host id
-	hosts   []*host                      // by slot; nil where a slot is free
-	free    []uint32                     // free slots
+	opts   Options
+	byID   index    // host slots by the hash of the host's id, of all centres
+	chunks []*chunk // hosts, by slot
+	free   []uint32 // free slots
+	last   uint32   // the slot that was looked up last: Prime comes before ApplyReport
 	// seenAt and shape are the columns that every fold walks: the record time, in ms, of the last report of each host
 	// that is online or uninventoried, else 0; and the shape of each host.
 	seenAt []int64
@@ -79,6 +82,8 @@ type Fleet struct {
 	tally   tally
 	devices claims // by device id
 	sets    claims // processor sets, by host id
+	reading reading
+	listing listing
 
 	dirty    bool
 	revision int64
@@ -102,7 +107,7 @@ func New(o Options) *Fleet {
 	if o.MaxHosts <= 0 {
 		o.MaxHosts = DefaultMaxHosts
 	}
-	f := &Fleet{opts: o, centres: map[string]map[string]uint32{}, dirty: true}
+	f := &Fleet{opts: o, dirty: true}
 	f.pools.init()
 	f.shapes.init()
 	f.devices.init(false)
@@ -129,24 +134,34 @@ func (f *Fleet) ApplyReport(centre string, r *telemetry.Report, at time.Time) Ou
 	if outcome > Uninventoried {
 		return outcome
 	}
-	f.count(slot, -1)
-	h.set(hasReport, true)
-	h.set(isStale, false)
 	f.measureSkew(h, r.Time, at)
-	f.stats.UninventoriedDevices -= int64(len(h.extra))
-	h.take(r)
-	if f.stats.UninventoriedDevices+int64(len(h.extra)) > maxExtra {
-		h.extra = nil
+	f.reading.read(h, r)
+	if h.online() && h.is(hasInventory) && f.reading.isLike(h) {
+		f.adjust(h, f.reading.statuses)
+	} else {
+		f.report(slot, h)
 	}
-	f.stats.UninventoriedDevices += int64(len(h.extra))
 	f.seenAt[slot] = max(h.report.at, 1)
-	f.reconsider(slot)
-	f.count(slot, 1)
 	f.dirty = true
 	if !h.is(hasInventory) {
 		return Uninventoried
 	}
 	return outcome
+}
+
+// report makes the reading what a host does, whatever it did before.
+func (f *Fleet) report(slot uint32, h *host) {
+	f.count(slot, -1)
+	h.set(hasReport, true)
+	h.set(isStale, false)
+	f.stats.UninventoriedDevices -= int64(len(h.extra))
+	h.take(&f.reading)
+	if f.stats.UninventoriedDevices+int64(len(h.extra)) > maxExtra {
+		h.extra = nil
+	}
+	f.stats.UninventoriedDevices += int64(len(h.extra))
+	f.reconsider(slot)
+	f.count(slot, 1)
 }
 
 // ApplyInventory takes an inventory of a host of the centre, as ApplyReport does.
@@ -159,30 +174,35 @@ func (f *Fleet) ApplyInventory(centre string, inv *telemetry.Inventory, at time.
 	if outcome > Uninventoried {
 		return outcome
 	}
+	if h.inventory.boot == h.report.boot {
+		h.inventory.boot = h.report.boot // one string for both
+	}
+	f.dirty = true
+	f.list(centre, inv, h)
+	if h.is(hasInventory) && f.listing.isOf(h) {
+		f.listing.drop(&f.pools)
+		return outcome
+	}
 	f.count(slot, -1)
 	if !h.is(hasInventory) {
 		h.set(hasInventory, true)
 		f.stats.Hosts++
 		f.stats.UninventoriedHosts--
 	}
-	if h.inventory.boot == h.report.boot {
-		h.inventory.boot = h.report.boot // one string for both
-	}
-	old := h.devices
+	old := *h
 	f.stats.UninventoriedDevices -= int64(len(h.extra))
-	h.replace(f.listed(centre, inv, h))
+	h.replace(slices.Clone(f.listing.devices), string(f.listing.ids))
 	f.stats.UninventoriedDevices += int64(len(h.extra))
-	f.reclaim(slot, old)
+	f.reclaim(slot, &old)
 	f.reconsider(slot)
 	f.count(slot, 1)
-	f.dirty = true
 	return outcome
 }
 
 // Retire forgets a host: its tombstone was read. It reports whether the host was known.
 func (f *Fleet) Retire(centre, id string) bool {
-	slot, ok := f.centres[centre][id]
-	if !ok || !f.hosts[slot].is(hasInventory) {
+	slot, ok := slotOf(f, centre, hashOf(id), id)
+	if !ok || !f.at(slot).is(hasInventory) {
 		return false
 	}
 	f.remove(slot)
@@ -196,45 +216,65 @@ func (f *Fleet) Reprice(p Pricing) {
 	f.pools.reprice(p.Pool)
 	f.tally = tally{}
 	f.tally.grow(len(f.pools.list), len(f.shapes.list))
-	for slot, h := range f.hosts {
-		if h != nil {
-			f.reshape(uint32(slot))
-			f.count(uint32(slot), 1)
+	for slot := range uint32(len(f.shape)) {
+		if f.at(slot).is(isUsed) {
+			f.reshape(slot)
+			f.count(slot, 1)
 		}
 	}
 	f.dirty = true
 }
 
-// host returns the slot of a host, made if it is new; nil where there is no room.
-func (f *Fleet) host(centre, id string) (uint32, *host) {
-	if slot, ok := f.centres[centre][id]; ok {
-		return slot, f.hosts[slot]
+// slotOf returns the slot of a host, and whether the host is known.
+func slotOf[T string | []byte](f *Fleet, centre string, hash uint32, id T) (uint32, bool) {
+	for i := f.byID.seek(hash, hash); i >= 0; i = f.byID.seek(hash, uint32(i)+1) {
+		slot := f.byID.slot(i)
+		if h := f.at(slot); h.id() == string(id) && h.centre == centre {
+			f.last = slot
+			return slot, true
+		}
 	}
-	var slot uint32
+	return 0, false
+}
+
+// host returns the slot of a host, made if it is new; nil where there is no room, or where the id is longer than one can be.
+func (f *Fleet) host(centre, id string) (uint32, *host) {
+	if int(f.last) < len(f.shape) {
+		if h := f.at(f.last); h.is(isUsed) && h.id() == id && h.centre == centre {
+			return f.last, h
+		}
+	}
+	hash := hashOf(id)
+	slot, known := slotOf(f, centre, hash, id)
+	if known {
+		return slot, f.at(slot)
+	}
 	switch {
+	case len(id) > telemetry.MaxName:
+		return 0, nil
 	case len(f.free) > 0:
 		slot = f.free[len(f.free)-1]
 		f.free = f.free[:len(f.free)-1]
-	case len(f.hosts) >= f.opts.MaxHosts:
+	case len(f.shape) >= f.opts.MaxHosts:
 		return 0, nil
 	default:
-		slot = uint32(len(f.hosts))
-		f.hosts, f.seenAt, f.shape = append(f.hosts, nil), append(f.seenAt, 0), append(f.shape, 0)
+		slot = uint32(len(f.shape))
+		if slot%chunkSize == 0 {
+			f.chunks = append(f.chunks, new(chunk))
+		}
+		f.seenAt, f.shape = append(f.seenAt, 0), append(f.shape, 0)
 	}
-	byID := f.centres[centre]
-	if byID == nil {
-		byID = map[string]uint32{}
-		f.centres[centre] = byID
-	}
-	h := &host{centre: centre, id: id}
-	byID[h.id], f.hosts[slot] = slot, h
+	h := f.at(slot)
+	*h = host{centre: centre, ids: strings.Clone(id), idSize: uint8(len(id)), flags: isUsed}
+	f.byID.add(hash, slot)
+	f.last = slot
 	f.stats.UninventoriedHosts++
 	return slot, h
 }
 
 // remove forgets a host and frees its slot.
 func (f *Fleet) remove(slot uint32) {
-	h := f.hosts[slot]
+	h := f.at(slot)
 	f.count(slot, -1)
 	if h.is(hasInventory) {
 		f.stats.Hosts--
@@ -243,15 +283,13 @@ func (f *Fleet) remove(slot uint32) {
 	}
 	f.measureSkew(h, time.Time{}, time.Time{})
 	f.stats.UninventoriedDevices -= int64(len(h.extra))
-	old := h.devices
+	old := *h
 	h.devices, h.extra = nil, nil
-	f.reclaim(slot, old)
+	f.reclaim(slot, &old)
 	f.shapes.drop(f.shape[slot])
-	f.seenAt[slot], f.shape[slot], f.hosts[slot] = 0, 0, nil
-	byID := f.centres[h.centre]
-	if delete(byID, h.id); len(byID) == 0 {
-		delete(f.centres, h.centre)
-	}
+	f.seenAt[slot], f.shape[slot] = 0, 0
+	f.byID.remove(hashOf(h.id()), slot)
+	*h = host{}
 	f.free = append(f.free, slot)
 }
 

@@ -1,10 +1,8 @@
 package fleet
 
 import (
-	"math"
 	"strings"
 
-	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/telemetry"
 )
 
@@ -12,7 +10,8 @@ import (
 type flags uint8
 
 const (
-	hasInventory flags = 1 << iota
+	isUsed flags = 1 << iota // the slot holds a host
+	hasInventory
 	hasReport
 	isStale
 	isSkewed
@@ -21,13 +20,22 @@ const (
 // host is the last state of one host.
 type host struct {
 	centre    string
-	id        string
+	ids       string // the host's id, and those of its accelerators behind it, in one string
 	report    order
 	inventory order
 	devices   []device // as the inventory lists them, the processor set last
 	extra     []extra  // what the last report says of devices that the inventory does not list
+	idSize    uint8
 	flags     flags
 }
+
+// chunk is as many hosts as are made at a time. They stay where they are, so that a fleet grows without being copied.
+type chunk [chunkSize]host
+
+const chunkSize = 128
+
+// at returns the host of a slot.
+func (f *Fleet) at(slot uint32) *host { return &f.chunks[slot/chunkSize][slot%chunkSize] }
 
 func (h *host) is(f flags) bool { return h.flags&f != 0 }
 
@@ -42,14 +50,22 @@ func (h *host) set(f flags, on bool) {
 // online reports whether the host's devices count by what the last report says.
 func (h *host) online() bool { return h.flags&(hasReport|isStale) == hasReport }
 
-// device is one device of a host.
+// id is the host's own.
+func (h *host) id() string { return h.ids[:h.idSize] }
+
+// device is one device of a host: 28 bytes, next to those of the others.
 type device struct {
-	id     string // of a processor set: the host's
+	status status
 	lot    uint32
 	units  int32 // how many it is worth: UnitsPerDevice, or cores
-	status status
+	hash   uint32
+	idAt   uint16 // where its id stands in its host's ids; a processor set has its host's
+	idSize uint8
 	claim  claim
 }
+
+// idOf is the id of a device of the host.
+func (h *host) idOf(d *device) string { return h.ids[d.idAt:][:d.idSize] }
 
 // claim says how a host's claim to a device stands.
 type claim uint8
@@ -61,186 +77,142 @@ const (
 	isSet                         // it is the host's processor set
 )
 
-// status is what the last report says of a device, in what the cells need.
-type status struct {
-	power    int32 // milliwatts; -1 unknown
-	busy     int32 // of 10,080 parts, or cores, while healthy; -1: all or nothing, as the state says
-	activity int16 // in thousandths; -1 unknown
-	state    capacity.State
-	seen     seen
-}
-
-// seen says what is known of a status.
-type seen uint8
-
-const (
-	isReported seen = 1 << iota // the last report speaks of the device
-	isPresent                   // and says that it is there
-	isSM                        // activity is that of the multiprocessors
-)
-
-// extra is what a report says of a device that no inventory lists.
+// extra is what a report says of a device that no inventory lists. The processor set's id is empty.
 type extra struct {
 	id     string
 	status status
 }
 
-// take replaces what the host's devices are doing by what a report says.
-func (h *host) take(r *telemetry.Report) {
-	for i := range h.devices {
-		h.devices[i].status = status{}
+// processors returns the host's processor set, nil where it has none.
+func (h *host) processors() *device {
+	if n := len(h.devices); n > 0 && h.devices[n-1].claim&isSet != 0 {
+		return &h.devices[n-1]
 	}
-	h.extra = h.extra[:0]
+	return nil
+}
+
+// find returns the number of the accelerator with an id, looking first where it is likely to stand; -1 if there is none.
+func (h *host) find(id string, guess int) int {
+	if guess < len(h.devices) {
+		if d := &h.devices[guess]; d.claim&isSet == 0 && h.idOf(d) == id {
+			return guess
+		}
+	}
+	for i := range h.devices {
+		if d := &h.devices[i]; d.claim&isSet == 0 && h.idOf(d) == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// reading is what a report says, in the order of its host's devices. It is used again for every report.
+type reading struct {
+	statuses []status
+	extra    []extra
+}
+
+// read fills a reading with what a report says of the host's devices.
+func (g *reading) read(h *host, r *telemetry.Report) {
+	g.statuses = append(g.statuses[:0], make([]status, len(h.devices))...)
+	g.extra = g.extra[:0]
 	for i := range r.Devices {
 		st := &r.Devices[i]
 		// The report lists devices in the inventory's order, so the first guess is nearly always right.
-		if d := h.find(st.ID, i); d != nil {
-			d.status = deviceStatus(st)
-		} else if st.ID != "" && len(h.extra) < telemetry.MaxDevices {
-			h.extra = append(h.extra, extra{id: st.ID, status: deviceStatus(st)})
+		if n := h.find(st.ID, i); n >= 0 {
+			g.statuses[n] = deviceStatus(st)
+		} else if st.ID != "" && len(g.extra) < telemetry.MaxDevices {
+			g.extra = append(g.extra, extra{id: st.ID, status: deviceStatus(st)})
 		}
 	}
-	if len(h.extra) == 0 {
-		h.extra = nil
-	}
-	// The set's status is kept among the extras under the host's id until an inventory lists the set: no accelerator's
-	// status can be mistaken for it, for find tells the two apart.
-	if cpu, ok := r.CPU.Get(); ok {
-		st := cpuStatus(&cpu, r.Power)
-		if n := len(h.devices); n > 0 && h.devices[n-1].claim&isSet != 0 {
-			h.devices[n-1].status = st
+	// The set's status is kept among the extras, under no id, until an inventory lists the set.
+	if r.CPU.OK {
+		st := cpuStatus(&r.CPU.Value, r.Power)
+		if h.processors() != nil {
+			g.statuses[len(g.statuses)-1] = st
 		} else {
-			h.extra = append(h.extra, extra{status: st})
+			g.extra = append(g.extra, extra{status: st})
 		}
 	}
 }
 
-// find returns the accelerator with an id, looking first where it is likely to stand.
-func (h *host) find(id string, guess int) *device {
-	if guess < len(h.devices) && h.devices[guess].id == id && h.devices[guess].claim&isSet == 0 {
+// isLike reports whether the reading differs from what the host's devices do in nothing but amounts.
+func (g *reading) isLike(h *host) bool {
+	if len(g.extra)+len(h.extra) > 0 {
+		return false
+	}
+	for i := range g.statuses {
+		d := &h.devices[i]
+		if d.claim&isContested != 0 || !d.status.isLike(&g.statuses[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// take makes a reading what the host's devices do.
+func (h *host) take(g *reading) {
+	for i := range g.statuses {
+		h.devices[i].status = g.statuses[i]
+	}
+	if h.extra = append(h.extra[:0], g.extra...); len(h.extra) == 0 {
+		h.extra = nil
+	}
+	clear(g.extra) // it must not keep their ids
+}
+
+// replace makes devices the host's, whose ids stand in ids, giving each what the last report says of it.
+func (h *host) replace(devices []device, ids string) {
+	old := *h
+	h.devices, h.ids, h.extra = devices, ids, nil
+	for i := range old.devices {
+		was := &old.devices[i]
+		if was.status.seen == 0 {
+			continue
+		}
+		if d := h.same(&old, was, i); d != nil {
+			d.status = was.status
+		} else {
+			e := extra{status: was.status}
+			if was.claim&isSet == 0 {
+				e.id = strings.Clone(old.idOf(was))
+			}
+			h.extra = append(h.extra, e)
+		}
+	}
+	for _, e := range old.extra {
+		var d *device
+		if e.id == "" {
+			d = h.processors()
+		} else if n := h.find(e.id, 0); n >= 0 {
+			d = &h.devices[n]
+		}
+		if d != nil {
+			d.status = e.status
+		} else {
+			h.extra = append(h.extra, e)
+		}
+	}
+}
+
+// same returns the device of the host that is d of another list, nil where there is none; guess is where it may stand.
+func (h *host) same(other *host, d *device, guess int) *device {
+	if d.claim&isSet != 0 {
+		return h.processors()
+	}
+	id := other.idOf(d)
+	if guess < len(h.devices) && h.devices[guess].is(h, d.hash, id) {
 		return &h.devices[guess]
 	}
 	for i := range h.devices {
-		if h.devices[i].id == id && h.devices[i].claim&isSet == 0 {
+		if h.devices[i].is(h, d.hash, id) {
 			return &h.devices[i]
 		}
 	}
 	return nil
 }
 
-// replace makes devices the host's, giving each what the last report says of it and the standing of the claim it had.
-func (h *host) replace(devices []device) {
-	old, known := h.devices, make(map[string]status, len(h.devices)+len(h.extra))
-	for i := range old {
-		if d := &old[i]; d.status.seen != 0 {
-			known[d.key()] = d.status
-		}
-	}
-	for _, e := range h.extra {
-		known[e.id] = e.status
-	}
-	h.devices = devices
-	for i := range devices {
-		d := &devices[i]
-		d.status = known[d.key()]
-		delete(known, d.key())
-	}
-	h.extra = nil
-	for id, st := range known {
-		h.extra = append(h.extra, extra{id: id, status: st})
-	}
+// is reports whether an accelerator of a host is the one with an id.
+func (d *device) is(h *host, hash uint32, id string) bool {
+	return d.hash == hash && d.claim&isSet == 0 && h.idOf(d) == id
 }
-
-// key tells the devices of one host apart: the id, and for the processor set nothing.
-func (d *device) key() string {
-	if d.claim&isSet != 0 {
-		return ""
-	}
-	return d.id
-}
-
-// deviceStatus keeps what the cells need of an accelerator's status.
-//
-// A partitioned card that is busy counts by its slices at work, rounded up; one whose slices are not known, or that is
-// busy with no slice at work (held by memory or within its hold time), counts as busy whole: what is free is what a
-// dispatcher may hand out.
-func deviceStatus(d *telemetry.DeviceStatus) status {
-	st := status{state: stateOf(d.State), power: power(d.PowerMean), busy: -1, activity: -1, seen: isReported}
-	if !absent(d.Reason) {
-		st.seen |= isPresent
-	}
-	slices, known := d.Slices.Get()
-	busy, busyKnown := d.SlicesBusy.Get()
-	if known && busyKnown && slices > 0 && slices <= capacity.UnitsPerDevice && busy > 0 && busy <= slices {
-		st.busy = int32((capacity.UnitsPerDevice*busy + slices - 1) / slices)
-	}
-	if a, ok := d.SMActivity.Get(); ok {
-		st.activity = permille(a)
-		st.seen |= isSM
-	} else if a, ok := d.UtilizationMean.Get(); ok {
-		st.activity = permille(a)
-	}
-	return st
-}
-
-// cpuStatus keeps what the cells need of a processor set's status. Its power is that of its packages, where all of them
-// are known.
-func cpuStatus(c *telemetry.CPUStatus, domains []telemetry.PowerStatus) status {
-	st := status{state: stateOf(c.State), power: packages(domains), busy: -1, activity: -1, seen: isReported | isPresent}
-	if n, ok := c.CoresBusy.Get(); ok && n >= 0 {
-		st.busy = int32(min(n, math.MaxInt32))
-	}
-	if a, ok := c.UtilizationMean.Get(); ok {
-		st.activity = permille(a)
-	}
-	return st
-}
-
-// stateOf translates a state of the wire. The decoder lets no other through; if one came, silence is the safe reading.
-func stateOf(s telemetry.State) capacity.State {
-	switch s {
-	case telemetry.Busy:
-		return capacity.Busy
-	case telemetry.Free:
-		return capacity.Free
-	case telemetry.Drained:
-		return capacity.Drained
-	case telemetry.Faulty:
-		return capacity.Faulty
-	default:
-		return capacity.Stale
-	}
-}
-
-// absent reports whether a reason says that the device is not where it was.
-func absent(reason string) bool {
-	code, _, _ := strings.Cut(reason, ":")
-	return code == "missing" || code == "lost"
-}
-
-func power(p telemetry.Opt[telemetry.Milliwatts]) int32 {
-	if v, ok := p.Get(); ok && v >= 0 && v <= math.MaxInt32 {
-		return int32(v)
-	}
-	return -1
-}
-
-func packages(domains []telemetry.PowerStatus) int32 {
-	sum := int64(-1)
-	for i := range domains {
-		if !strings.HasPrefix(domains[i].Domain, "package") {
-			continue
-		}
-		p := power(domains[i].Mean)
-		if p < 0 {
-			return -1
-		}
-		sum = max(sum, 0) + int64(p)
-	}
-	if sum > math.MaxInt32 {
-		return -1
-	}
-	return int32(sum)
-}
-
-func permille(p telemetry.Permille) int16 { return int16(min(max(p, 0), 1000)) }

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/exameter/exameter/collector/capacity"
@@ -14,6 +15,7 @@ type pools struct {
 	lots     []lot
 	lotOf    map[Source]uint32
 	freeLots []uint32
+	recent   uint32 // the lot that was taken last, and likely is again
 	list     []pool
 	poolOf   map[capacity.Pool]uint32
 	freeList []uint32
@@ -38,6 +40,12 @@ func (p *pools) init() {
 
 // take returns the lot of a source, one device more.
 func (p *pools) take(s Source, resolve func(Source) capacity.Pool) uint32 {
+	if int(p.recent) < len(p.lots) {
+		if l := &p.lots[p.recent]; l.refs > 0 && l.source == s {
+			l.refs++
+			return p.recent
+		}
+	}
 	id, ok := p.lotOf[s]
 	if !ok {
 		l := lot{source: s, pool: p.enter(resolve(s))}
@@ -52,6 +60,7 @@ func (p *pools) take(s Source, resolve func(Source) capacity.Pool) uint32 {
 		p.lotOf[s] = id
 	}
 	p.lots[id].refs++
+	p.recent = id
 	return id
 }
 
@@ -160,7 +169,7 @@ func (s *shapes) drop(id uint32) {
 
 // reshape finds a host's shape anew. The host must not be counted at the time.
 func (f *Fleet) reshape(slot uint32) {
-	h := f.hosts[slot]
+	h := f.at(slot)
 	var buf [16]uint32
 	set := buf[:0]
 	for i := range h.devices {
@@ -177,35 +186,75 @@ func (f *Fleet) reshape(slot uint32) {
 	f.tally.grow(len(f.pools.list), len(f.shapes.list))
 }
 
-// listed turns an inventory into devices without claims: accelerators in the order given, then the processor set. An id
-// that is empty or repeated is left out, for the decoder refuses both.
-func (f *Fleet) listed(centre string, inv *telemetry.Inventory, h *host) []device {
-	devices := make([]device, 0, len(inv.Devices)+1)
-	seen := make(map[string]bool, len(inv.Devices))
+// listing is what an inventory lists. It is used again for every inventory.
+type listing struct {
+	devices []device
+	ids     []byte // the host's id first
+}
+
+// list fills the listing with an inventory's devices, without claims: accelerators in the order given, then the processor
+// set. An id that is empty, longer than MaxName or repeated is left out, for the decoder refuses all three.
+func (f *Fleet) list(centre string, inv *telemetry.Inventory, h *host) {
+	l := &f.listing
+	l.devices, l.ids = l.devices[:0], append(l.ids[:0], h.id()...)
+	source := Source{Centre: centre, Cluster: inv.Cluster, Kind: telemetry.Accelerator}
 	for i := range inv.Devices {
 		info := &inv.Devices[i]
-		if info.ID == "" || seen[info.ID] {
+		d := device{
+			hash: hashOf(info.ID), units: capacity.UnitsPerDevice, idAt: uint16(len(l.ids)), idSize: uint8(len(info.ID)),
+		}
+		if info.ID == "" || len(info.ID) > telemetry.MaxName || len(l.ids)+len(info.ID) > math.MaxUint16 || l.has(d.hash, info.ID) {
 			continue
 		}
-		seen[info.ID] = true
-		d := device{id: info.ID, units: capacity.UnitsPerDevice}
+		l.ids = append(l.ids, info.ID...)
 		if info.ID == info.PCI || isPCI(info.ID) {
 			d.claim = isLocal
 		}
-		d.lot = f.pools.take(Source{
-			Centre: centre, Cluster: inv.Cluster, Kind: telemetry.Accelerator, Vendor: info.Vendor, Name: info.Name, Memory: info.Memory,
-		}, f.opts.Pricing.Pool)
-		devices = append(devices, d)
+		source.Vendor, source.Name, source.Memory = info.Vendor, info.Name, info.Memory
+		d.lot = f.pools.take(source, f.opts.Pricing.Pool)
+		l.devices = append(l.devices, d)
 	}
 	if cpu, ok := inv.CPU.Get(); ok {
-		d := device{id: h.id, claim: isSet}
+		d := device{hash: hashOf(h.id()), idSize: h.idSize, claim: isSet}
 		if n, ok := cpu.Cores.Get(); ok && n > 0 {
 			d.units = int32(min(n, MaxCores))
 		}
 		d.lot = f.pools.take(Source{Centre: centre, Cluster: inv.Cluster, Kind: telemetry.CPU, CPU: cpu}, f.opts.Pricing.Pool)
-		devices = append(devices, d)
+		l.devices = append(l.devices, d)
 	}
-	return devices
+}
+
+// has reports whether an id is listed.
+func (l *listing) has(hash uint32, id string) bool {
+	for i := range l.devices {
+		if d := &l.devices[i]; d.hash == hash && string(l.ids[d.idAt:][:d.idSize]) == id {
+			return true
+		}
+	}
+	return false
+}
+
+// isOf reports whether a host has just the devices that are listed, and none of them contested: the time of an inventory
+// can settle a contest.
+func (l *listing) isOf(h *host) bool {
+	if len(l.devices) != len(h.devices) || string(l.ids) != h.ids {
+		return false
+	}
+	for i := range l.devices {
+		d, have := l.devices[i], &h.devices[i]
+		d.status, d.claim = have.status, d.claim|isOwned
+		if d != *have {
+			return false
+		}
+	}
+	return true
+}
+
+// drop gives the lots of what is listed back.
+func (l *listing) drop(p *pools) {
+	for i := range l.devices {
+		p.drop(l.devices[i].lot)
+	}
 }
 
 // MaxCores bounds the cores that one host is believed to have.
