@@ -35,37 +35,45 @@ func (f *Fleet) countInto(t *tally, slot uint32, n int64) {
 	if online {
 		t.online[sh] += n
 	}
-	// Most hosts hold one or two pools, so a short list beats a map.
-	type free struct {
-		pool  uint32
-		count int
-	}
-	var buf [8]free
+	// Most hosts hold one or two pools, so a short list beats a map; and devices of one lot stand side by side.
+	var buf [8]freeCount
 	frees := buf[:0]
-	for i := range h.devices {
-		d := &h.devices[i]
-		if d.claim&isOwned == 0 {
-			continue
+	devices := h.devices
+	for len(devices) > 0 {
+		lot := devices[0].lot
+		pool := f.pools.poolOf[lot]
+		c := &t.cells[pool]
+		owned, free := 0, 0
+		for len(devices) > 0 && devices[0].lot == lot {
+			if devices[0].claim&isOwned != 0 {
+				owned++
+				free += devices[0].count(c, online, n)
+			}
+			devices = devices[1:]
 		}
-		pool := f.pools.lots[d.lot].pool
-		isFree := d.count(&t.cells[pool], online, n)
-		if !online {
-			continue
-		}
-		j := 0
-		for j < len(frees) && frees[j].pool != pool {
-			j++
-		}
-		if j == len(frees) {
-			frees = append(frees, free{pool: pool})
-		}
-		if isFree {
-			frees[j].count++
+		if owned > 0 && online {
+			frees = addFree(frees, pool, free)
 		}
 	}
-	for _, fr := range frees {
-		t.cells[fr.pool].FreeHosts[min(fr.count, capacity.MaxFree)] += n
+	for i := range frees {
+		t.cells[frees[i].pool].FreeHosts[min(frees[i].count, capacity.MaxFree)] += n
 	}
+}
+
+// freeCount is how many devices of a pool are free on a host.
+type freeCount struct {
+	pool  uint32
+	count int
+}
+
+func addFree(list []freeCount, pool uint32, count int) []freeCount {
+	for i := range list {
+		if list[i].pool == pool {
+			list[i].count += count
+			return list
+		}
+	}
+	return append(list, freeCount{pool, count})
 }
 
 // adjust makes statuses what a host's devices do, where they differ in nothing but amounts from what is counted.
@@ -82,7 +90,7 @@ func (f *Fleet) adjust(h *host, statuses []status) {
 		if d.claim&isOwned == 0 || st.seen&isReported == 0 || st.state == capacity.Stale {
 			continue
 		}
-		c := &f.tally.cells[f.pools.lots[d.lot].pool]
+		c := &f.tally.cells[f.pools.poolOf[d.lot]]
 		c.PowerMW += int64(st.power) - int64(was.power)
 		if st.state == capacity.Busy || st.state == capacity.Free {
 			more := d.busy(st.state) - before
@@ -93,22 +101,22 @@ func (f *Fleet) adjust(h *host, statuses []status) {
 	}
 }
 
-// count adds n times a device to a cell, and reports whether the device is free.
-func (d *device) count(c *capacity.Cell, online bool, n int64) (free bool) {
+// count adds n times a device to a cell, and returns 1 if the device is free.
+func (d *device) count(c *capacity.Cell, online bool, n int64) (free int) {
 	units, st := int64(d.units), &d.status
 	state := d.state(online)
 	c.Devices[state] += n
 	if state == capacity.Stale {
 		c.Units[state] += n * units
-		return false
+		return 0
 	}
 	if st.seen&isReported != 0 && st.power >= 0 {
 		c.PowerMW += n * int64(st.power)
 		c.PowerDevices += n
 	}
-	if state != capacity.Busy && state != capacity.Free {
+	if state > capacity.Free {
 		c.Units[state] += n * units
-		return false
+		return 0
 	}
 	busy := d.busy(state)
 	c.Units[capacity.Busy] += n * busy
@@ -122,7 +130,7 @@ func (d *device) count(c *capacity.Cell, online bool, n int64) (free bool) {
 		c.ActiveUnits += n * units * int64(st.activity)
 		c.KnownUnits += n * units
 	}
-	return state == capacity.Free
+	return int(state) // Busy is 0 and Free is 1
 }
 
 // state is where a device stands. An accelerator that its host's last report does not speak of is missing, which is a
@@ -141,15 +149,18 @@ func (d *device) state(online bool) capacity.State {
 }
 
 // busy is how many of a healthy device's units are at work. Processors count by the cores at work whatever their state
-// says, accelerators by their slices while they are busy.
+// says, accelerators by their slices while they are busy. No processor can foresee which card is free, so that no branch
+// is taken by it.
 func (d *device) busy(state capacity.State) int64 {
-	known := d.status.busy >= 0
-	switch {
-	case known && (state == capacity.Busy || d.claim&isSet != 0):
+	whole := int64(d.units) & (int64(state) - 1) // all while Busy, which is 0, and none while Free, which is 1
+	if d.status.busy >= 0 && (d.claim&isSet != 0 || whole != 0) {
 		return int64(min(d.status.busy, d.units))
-	case state == capacity.Busy:
-		return int64(d.units)
-	default:
-		return 0
 	}
+	return whole
 }
+
+// The arithmetic above holds by these.
+var (
+	_ [0]struct{} = [capacity.Busy]struct{}{}
+	_ [1]struct{} = [capacity.Free]struct{}{}
+)

@@ -184,7 +184,7 @@ func empties(t *rapid.T, f *Fleet, m *model) {
 	if s := f.Stats(); s != (Stats{}) {
 		t.Fatalf("an empty fleet counts %+v", s)
 	}
-	if n := len(f.pools.lotOf) + len(f.pools.poolOf) + len(f.shapes.of) + f.devices.owner.used + f.sets.owner.used + len(f.devices.rivals) + len(f.sets.rivals) + f.byID.used; n != 0 {
+	if n := len(f.pools.lotOf) + len(f.pools.idOf) + len(f.shapes.of) + f.devices.owner.used + f.sets.owner.used + len(f.devices.rivals) + len(f.sets.rivals) + f.byID.used; n != 0 {
 		t.Fatalf("an empty fleet holds %d things", n)
 	}
 	for id := range f.tally.cells {

@@ -88,14 +88,34 @@ func (f *Fleet) snapshot(t *tally, ages []*capacity.Ages, now time.Time) *capaci
 	return s
 }
 
-// recount sums all hosts from nothing.
-func (f *Fleet) recount() tally {
+// recount sums all hosts from nothing, and calls visit for each of them, while what it holds is at hand.
+func (f *Fleet) recount(visit func(slot uint32, h *host)) tally {
 	var t tally
 	t.grow(len(f.tally.cells), len(f.tally.rated))
 	for slot := range uint32(len(f.shape)) {
+		c := f.chunks[slot/chunkSize]
+		if slot%touchSize == 0 {
+			touch(c[slot%chunkSize:][:touchSize])
+		}
 		f.countInto(&t, slot, 1)
+		if visit != nil {
+			visit(slot, &c[slot%chunkSize])
+		}
 	}
 	return t
+}
+
+// touchSize is how many hosts are touched at a time: their devices fit the nearest cache.
+const touchSize = 16
+
+// touch reads a little of all devices of some hosts, so that many reads of memory are under way at a time.
+func touch(hosts []host) (sum uint8) {
+	for i := range hosts {
+		for d := hosts[i].devices; len(d) > 0; d = d[min(2, len(d)):] {
+			sum += d[0].idSize
+		}
+	}
+	return sum
 }
 
 // ErrMismatch says that the incremental cells are not what a recount gives. It cannot happen; if it does, the figures
@@ -105,7 +125,8 @@ var ErrMismatch = errors.New("incremental cells differ from a recount")
 // Check recounts the fleet and compares. On a difference it takes the recount over and returns an error wrapping
 // ErrMismatch that says where it was.
 func (f *Fleet) Check() error {
-	t := f.recount()
+	var claimed claimCheck
+	t := f.recount(func(slot uint32, h *host) { claimed.add(f, slot, h) })
 	var errs []error
 	for id := range t.cells {
 		if t.cells[id] != f.tally.cells[id] {
@@ -115,7 +136,7 @@ func (f *Fleet) Check() error {
 	if !slices.Equal(t.rated, f.tally.rated) || !slices.Equal(t.online, f.tally.online) {
 		errs = append(errs, errors.New("hosts by shape"))
 	}
-	errs = append(errs, f.checkClaims()...)
+	errs = append(errs, claimed.compare(f)...)
 	if len(errs) == 0 {
 		return nil
 	}
@@ -128,58 +149,4 @@ func (f *Fleet) poolName(id int) capacity.Pool {
 		return f.pools.list[id].pool
 	}
 	return capacity.Pool{}
-}
-
-// checkClaims finds devices that count twice or nowhere. What the hosts say that they own, and what the indexes hold, are
-// compared by sums over both, in one walk each: to look every device up would take ten times as long.
-func (f *Fleet) checkClaims() (errs []error) {
-	var owned, sum [2]uint64
-	for slot := range uint32(len(f.shape)) {
-		h := f.at(slot)
-		for i := range h.devices {
-			d := &h.devices[i]
-			c := f.of(d)
-			if c == nil {
-				continue
-			}
-			own := d.claim&isOwned != 0
-			if own {
-				kind := d.claim & isSet / isSet
-				owned[kind]++
-				sum[kind] += mix(d.hash, slot)
-			}
-			if d.claim&isContested == 0 && own {
-				continue
-			}
-			if t := c.rivals[h.idOf(d)]; t == nil || own != (t.owner == slot) {
-				errs = append(errs, fmt.Errorf("device %q of host %q: claim is not the owner's", h.idOf(d), h.id()))
-			}
-		}
-	}
-	for kind, c := range []*claims{&f.devices, &f.sets} {
-		if owned[kind] != uint64(c.owner.used) || sum[kind] != c.owner.checksum() {
-			errs = append(errs, fmt.Errorf("%d devices are owned, %d have an owner, and not all of them the same", owned[kind], c.owner.used))
-		}
-		errs = append(errs, f.checkTwice(c)...)
-	}
-	return errs
-}
-
-// checkTwice finds devices with two owners.
-func (f *Fleet) checkTwice(c *claims) (errs []error) {
-	for i, e := range c.owner.entries {
-		if e.ref == 0 {
-			continue
-		}
-		for j := c.owner.seek(e.hash, uint32(i)+1); j >= 0; j = c.owner.seek(e.hash, uint32(j)+1) {
-			h, other := f.at(e.ref-1), c.owner.slot(j)
-			for k := range h.devices {
-				d := &h.devices[k]
-				if other != e.ref-1 && d.hash == e.hash && d.claim&isOwned != 0 && f.of(d) == c && f.claimed(c, other, h.idOf(d)) != nil {
-					errs = append(errs, fmt.Errorf("device %q has two owners", h.idOf(d)))
-				}
-			}
-		}
-	}
-	return errs
 }

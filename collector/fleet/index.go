@@ -112,16 +112,6 @@ func (x *index) remove(hash, slot uint32) {
 	x.entries[hole] = entry{}
 }
 
-// checksum returns a figure of what the index holds that does not depend on its order.
-func (x *index) checksum() (sum uint64) {
-	for _, e := range x.entries {
-		if e.ref != 0 {
-			sum += mix(e.hash, e.ref-1)
-		}
-	}
-	return sum
-}
-
 // mix makes one figure of a hash and a slot, such that sums of figures are the same of the same entries alone.
 func mix(hash, slot uint32) uint64 {
 	hi, lo := bits.Mul64(uint64(hash)<<32|uint64(slot)^0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93)

@@ -13,18 +13,18 @@ import (
 // that records cannot make them grow without end.
 type pools struct {
 	lots     []lot
+	poolOf   []uint32 // the pool of each lot, side by side for the recount
 	lotOf    map[Source]uint32
 	freeLots []uint32
 	recent   uint32 // the lot that was taken last, and likely is again
 	list     []pool
-	poolOf   map[capacity.Pool]uint32
+	idOf     map[capacity.Pool]uint32
 	freeList []uint32
 }
 
 // lot is one make of device in one place, as records name it.
 type lot struct {
 	source Source
-	pool   uint32
 	refs   int64 // devices
 }
 
@@ -35,7 +35,7 @@ type pool struct {
 }
 
 func (p *pools) init() {
-	p.lotOf, p.poolOf = map[Source]uint32{}, map[capacity.Pool]uint32{}
+	p.lotOf, p.idOf = map[Source]uint32{}, map[capacity.Pool]uint32{}
 }
 
 // take returns the lot of a source, one device more.
@@ -48,14 +48,14 @@ func (p *pools) take(s Source, resolve func(Source) capacity.Pool) uint32 {
 	}
 	id, ok := p.lotOf[s]
 	if !ok {
-		l := lot{source: s, pool: p.enter(resolve(s))}
+		l, pool := lot{source: s}, p.enter(resolve(s))
 		if n := len(p.freeLots); n > 0 {
 			id = p.freeLots[n-1]
 			p.freeLots = p.freeLots[:n-1]
-			p.lots[id] = l
+			p.lots[id], p.poolOf[id] = l, pool
 		} else {
 			id = uint32(len(p.lots))
-			p.lots = append(p.lots, l)
+			p.lots, p.poolOf = append(p.lots, l), append(p.poolOf, pool)
 		}
 		p.lotOf[s] = id
 	}
@@ -69,14 +69,14 @@ func (p *pools) drop(id uint32) {
 	l := &p.lots[id]
 	if l.refs--; l.refs == 0 {
 		delete(p.lotOf, l.source)
-		p.leave(l.pool)
+		p.leave(p.poolOf[id])
 		*l = lot{}
 		p.freeLots = append(p.freeLots, id)
 	}
 }
 
 func (p *pools) enter(c capacity.Pool) uint32 {
-	id, ok := p.poolOf[c]
+	id, ok := p.idOf[c]
 	if !ok {
 		if n := len(p.freeList); n > 0 {
 			id = p.freeList[n-1]
@@ -86,7 +86,7 @@ func (p *pools) enter(c capacity.Pool) uint32 {
 			id = uint32(len(p.list))
 			p.list = append(p.list, pool{pool: c})
 		}
-		p.poolOf[c] = id
+		p.idOf[c] = id
 	}
 	p.list[id].refs++
 	return id
@@ -95,7 +95,7 @@ func (p *pools) enter(c capacity.Pool) uint32 {
 func (p *pools) leave(id uint32) {
 	l := &p.list[id]
 	if l.refs--; l.refs == 0 {
-		delete(p.poolOf, l.pool)
+		delete(p.idOf, l.pool)
 		*l = pool{}
 		p.freeList = append(p.freeList, id)
 	}
@@ -103,10 +103,10 @@ func (p *pools) leave(id uint32) {
 
 // reprice looks every lot's pool up anew. Pools are numbered anew.
 func (p *pools) reprice(resolve func(Source) capacity.Pool) {
-	p.list, p.freeList, p.poolOf = nil, nil, map[capacity.Pool]uint32{}
+	p.list, p.freeList, p.idOf = nil, nil, map[capacity.Pool]uint32{}
 	for i := range p.lots {
 		if l := &p.lots[i]; l.refs > 0 {
-			l.pool = p.enter(resolve(l.source))
+			p.poolOf[i] = p.enter(resolve(l.source))
 		}
 	}
 }
@@ -174,7 +174,7 @@ func (f *Fleet) reshape(slot uint32) {
 	set := buf[:0]
 	for i := range h.devices {
 		if d := &h.devices[i]; d.claim&isOwned != 0 {
-			if p := f.pools.lots[d.lot].pool; !slices.Contains(set, p) {
+			if p := f.pools.poolOf[d.lot]; !slices.Contains(set, p) {
 				set = append(set, p)
 			}
 		}
