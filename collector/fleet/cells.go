@@ -39,25 +39,67 @@ func (f *Fleet) countInto(t *tally, slot uint32, n int64) {
 	var buf [8]freeCount
 	frees := buf[:0]
 	devices := h.devices
-	for len(devices) > 0 {
-		lot := devices[0].lot
+	for i := 0; i < len(devices); {
+		lot := devices[i].lot
 		pool := f.pools.poolOf[lot]
 		c := &t.cells[pool]
+		var sum plainSum
 		owned, free := 0, 0
-		for len(devices) > 0 && devices[0].lot == lot {
-			if devices[0].claim&isOwned != 0 {
+		for ; i < len(devices) && devices[i].lot == lot; i++ {
+			d := &devices[i]
+			switch {
+			case d.claim&isOwned == 0:
+			case online && d.isPlain():
+				sum.add(&d.status)
+			default:
 				owned++
-				free += devices[0].count(c, online, n)
+				free += d.count(c, online, n)
 			}
-			devices = devices[1:]
 		}
-		if owned > 0 && online {
-			frees = addFree(frees, pool, free)
+		if sum.devices > 0 {
+			sum.count(c, n)
+		}
+		if owned += int(sum.devices); owned > 0 && online {
+			frees = addFree(frees, pool, free+int(sum.free))
 		}
 	}
 	for i := range frees {
 		t.cells[frees[i].pool].FreeHosts[min(frees[i].count, capacity.MaxFree)] += n
 	}
+}
+
+// plainSum is what the plain devices of a host contribute, summed before it is added to a cell: nearly all devices are
+// plain, and sums are kept in registers.
+type plainSum struct{ devices, free, power, activity, sm int64 }
+
+// isPlain reports whether a device of an online host is an accelerator in order, of which everything is known, and that
+// counts as busy or free whole.
+func (d *device) isPlain() bool {
+	st := &d.status
+	return d.claim&isSet == 0 && st.seen&isReported != 0 && st.state <= capacity.Free && st.power|int32(st.activity)|^st.busy >= 0
+}
+
+func (s *plainSum) add(st *status) {
+	s.devices++
+	s.free += int64(st.state) // Busy is 0 and Free is 1
+	s.power += int64(st.power)
+	s.activity += int64(st.activity)
+	s.sm += int64(st.seen & isSM / isSM)
+}
+
+func (s *plainSum) count(c *capacity.Cell, n int64) {
+	const whole = capacity.UnitsPerDevice
+	busy := s.devices - s.free
+	c.Devices[capacity.Busy] += n * busy
+	c.Devices[capacity.Free] += n * s.free
+	c.Units[capacity.Busy] += n * busy * whole
+	c.Units[capacity.Free] += n * s.free * whole
+	c.PowerMW += n * s.power
+	c.PowerDevices += n * s.devices
+	c.SM += n * s.sm
+	c.Utilisation += n * (s.devices - s.sm)
+	c.ActiveUnits += n * s.activity * whole
+	c.KnownUnits += n * s.devices * whole
 }
 
 // freeCount is how many devices of a pool are free on a host.
