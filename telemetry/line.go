@@ -169,6 +169,12 @@ func (l *line) integer(key string, v *int64, lo int64) {
 
 // optional is an integer that may be unknown.
 func optional[T ~int64](l *line, key string, o *Opt[T], lo, hi int64) {
+	if l.q != nil {
+		if v, ok := l.quickField(key, lo, hi); ok {
+			*o = Known(T(v))
+		}
+		return
+	}
 	if l.enc != nil && !o.OK {
 		return
 	}

@@ -287,41 +287,24 @@ func (l *line) quickField(key string, lo, hi int64) (v int64, ok bool) {
 	bit := uint64(1) << l.turn
 	l.turn++
 	q := l.q
-	in, p := q.in, q.pos+len(key)
-	if q.ended || p >= len(in) || in[p] != '=' || string(in[q.pos:p]) != key {
+	in := q.in[q.pos:]
+	// Where the fields are ended a timestamp stands, which begins as no key does.
+	if len(in) <= len(key) || in[len(key)] != '=' || !hasPrefix(in, key) {
+		return 0, false
+	}
+	in = in[len(key)+1:]
+	v, n := leadingInt(in)
+	// A record ends with a line end, so that two bytes follow an integer within it.
+	if n == 0 || n+1 >= len(in) || in[n] != 'i' || v < lo || v > hi {
+		l.leave()
 		return 0, false
 	}
 	l.known++
 	l.seen |= bit
-	in = in[p+1:]
-	i := 0
-	negative := in[0] == '-' // a line end at the latest
-	if negative {
-		i = 1
-	}
-	first := i
-	for i < len(in) {
-		c := in[i] - '0'
-		if c > 9 {
-			break
-		}
-		v = v*10 + int64(c)
-		i++
-	}
-	if negative {
-		v = -v
-	}
-	// Eighteen digits fit.
-	if i == first || i-first > 18 || i+1 >= len(in) || in[i] != 'i' || v < lo || v > hi {
-		l.leave()
-		return 0, false
-	}
-	q.pos = p + i + 3
-	switch in[i+1] {
-	case ',':
-	case ' ':
+	q.pos += len(key) + n + 3
+	if c := in[n+1]; c == ' ' {
 		q.ended = true
-	default:
+	} else if c != ',' {
 		l.leave()
 		return 0, false
 	}
