@@ -5,28 +5,6 @@ import (
 	"math/bits"
 )
 
-// hasPrefix reports whether b, which is longer than key, begins with key. Keys are short, and a call that compares any two
-// strings takes longer than to compare them a word at a time.
-func hasPrefix(b []byte, key string) bool {
-	if len(key) < 8 {
-		return string(b[:len(key)]) == key
-	}
-	last := len(key) - 8
-	for i := 0; i < last; i += 8 {
-		if binary.LittleEndian.Uint64(b[i:]) != word(key[i:]) {
-			return false
-		}
-	}
-	return binary.LittleEndian.Uint64(b[last:]) == word(key[last:])
-}
-
-// word returns the first eight bytes of s as binary.LittleEndian.Uint64 does.
-func word(s string) uint64 {
-	_ = s[7]
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-}
-
 // leadingInt reads the decimal integer that b begins with, and returns it and how many bytes it takes: none where there is
 // no integer, or one of more than eighteen digits.
 func leadingInt(b []byte) (v int64, n int) {

@@ -24,19 +24,26 @@ func TestLeadingInt(t *testing.T) {
 	})
 }
 
-func TestHasPrefix(t *testing.T) {
-	key := "memory_utilization_mean_permille"
-	for n := range len(key) {
-		for more := range 9 {
-			b := append([]byte(key[:n]), bytes.Repeat([]byte{'='}, more+1)...)
-			if !hasPrefix(b, key[:n]) {
-				t.Errorf("%q does not begin with %q", b, key[:n])
+// TestStepStarts looks for every field of the schema, whole and with one byte or more of it wrong, near the end of a record
+// and far from it.
+func TestStepStarts(t *testing.T) {
+	for _, steps := range [][]step{reportSteps, deviceStatusSteps, cpuInventorySteps, sourceStatusSteps} {
+		for i := range steps {
+			s := &steps[i]
+			if len(s.key)+8 > nearEnd {
+				t.Errorf("%s is longer than any key was thought to be", s.key)
 			}
-			for i := range n {
-				other := bytes.Clone(b)
-				other[i] ^= 0x80
-				if hasPrefix(other, key[:n]) {
-					t.Errorf("%q begins with %q", other, key[:n])
+			for _, more := range []int{0, 1, 7, 8, nearEnd} {
+				b := append([]byte(s.key), bytes.Repeat([]byte{'1'}, more)...)
+				if !s.starts(b) || s.starts(b[:len(s.key)-1]) {
+					t.Errorf("%q: the field is not seen, or half of it is", b)
+				}
+				for i := range s.key {
+					other := bytes.Clone(b)
+					other[i] ^= 0x80
+					if s.starts(other) {
+						t.Errorf("%q is taken for %q", other, s.key)
+					}
 				}
 			}
 		}

@@ -18,6 +18,8 @@ type line struct {
 	dec *Decoder // nil when writing
 	q   *quick   // set while a canonical record is read, instead of the reader of line protocol at large
 
+	plan *[]step // set while the fields of a part are asked for
+
 	number int   // from 1
 	lines  int64 // number of lines of the record, as its host line says
 	known  int   // fields of the schema that were written or read
@@ -90,9 +92,6 @@ func (l *line) advance() {
 func (l *line) at(key string, kind lineprotocol.ValueKind) bool {
 	bit := uint64(1) << l.turn
 	l.turn++
-	if l.q != nil {
-		return l.q.next(l, key, bit)
-	}
 	if string(l.key) != key {
 		return false
 	}
@@ -119,7 +118,11 @@ func (l *line) version() {
 		return
 	}
 	if l.q != nil {
-		l.quickField("schema", SchemaVersion, SchemaVersion)
+		l.turn++
+		return
+	}
+	if l.plan != nil {
+		l.tell("schema", intStep, SchemaVersion, SchemaVersion)
 		return
 	}
 	if !l.at("schema", lineprotocol.Int) {
@@ -136,7 +139,11 @@ func (l *line) version() {
 // int writes v, or returns what was read. Bounds are included.
 func (l *line) int(key string, v, lo, hi int64) (int64, bool) {
 	if l.q != nil {
-		return l.quickField(key, lo, hi)
+		return l.give()
+	}
+	if l.plan != nil {
+		l.tell(key, intStep, lo, hi)
+		return 0, false
 	}
 	if l.enc == nil {
 		if !l.at(key, lineprotocol.Int) {
@@ -169,12 +176,6 @@ func (l *line) integer(key string, v *int64, lo int64) {
 
 // optional is an integer that may be unknown.
 func optional[T ~int64](l *line, key string, o *Opt[T], lo, hi int64) {
-	if l.q != nil {
-		if v, ok := l.quickField(key, lo, hi); ok {
-			*o = Known(T(v))
-		}
-		return
-	}
 	if l.enc != nil && !o.OK {
 		return
 	}
@@ -185,6 +186,12 @@ func optional[T ~int64](l *line, key string, o *Opt[T], lo, hi int64) {
 
 // quantity is an integer whose unit gives its bounds.
 func quantity[T unit](l *line, key string, o *Opt[T]) {
+	if l.q != nil {
+		if v, ok := l.give(); ok {
+			*o = Known(T(v))
+		}
+		return
+	}
 	lo, hi := T(0).limits()
 	optional(l, key, o, lo, hi)
 }
@@ -201,11 +208,17 @@ func (l *line) truth(key string, v *bool) {
 		l.enc.put(l, key, lineprotocol.BoolValue(*v))
 		return
 	}
-	if !l.at(key, lineprotocol.Bool) {
+	if l.q != nil {
+		if got, ok := l.give(); ok {
+			*v = got == 1
+		}
 		return
 	}
-	if l.q != nil {
-		*v = l.quickBool()
+	if l.plan != nil {
+		l.tell(key, boolStep, 0, 0)
+		return
+	}
+	if !l.at(key, lineprotocol.Bool) {
 		return
 	}
 	var ok bool
@@ -219,6 +232,12 @@ func (l *line) truth(key string, v *bool) {
 // flag is a boolean that may be unknown.
 func (l *line) flag(key string, o *Opt[bool]) {
 	if l.enc != nil && !o.OK {
+		return
+	}
+	if l.q != nil {
+		if v, ok := l.give(); ok {
+			*o = Known(v == 1)
+		}
 		return
 	}
 	before := l.known
@@ -260,11 +279,15 @@ func (l *line) text(key string, s *string) {
 
 // take reads a string of at most limit bytes.
 func (l *line) take(key string, s *string, limit int) {
-	if !l.at(key, lineprotocol.String) {
+	if l.q != nil {
+		l.giveText(s)
 		return
 	}
-	if l.q != nil {
-		l.quickString(s, limit)
+	if l.plan != nil {
+		l.tell(key, textStep, 0, int64(limit))
+		return
+	}
+	if !l.at(key, lineprotocol.String) {
 		return
 	}
 	if err := checkString(l.value, limit); err != nil {
@@ -289,11 +312,17 @@ func (l *line) state(key string, s *State) {
 		l.enc.putText(l, key)
 		return
 	}
-	if !l.at(key, lineprotocol.String) {
+	if l.q != nil {
+		if v, ok := l.give(); ok {
+			*s = quickStates[v]
+		}
 		return
 	}
-	if l.q != nil {
-		*s = l.quickState()
+	if l.plan != nil {
+		l.tell(key, stateStep, 0, 0)
+		return
+	}
+	if !l.at(key, lineprotocol.String) {
 		return
 	}
 	for _, known := range [...]State{Free, Busy, Drained, Faulty} {

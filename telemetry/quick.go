@@ -12,10 +12,10 @@ import (
 type quick struct {
 	in     []byte // ends with a line end
 	pos    int    // of the next byte to read
-	ended  bool   // the fields of the line are read: pos is at the timestamp
 	centre []byte // "centre=…,cluster=…," of the host line
 	host   []byte // "host=…" of the host line
 	stamp  []byte // timestamp and line end of the host line
+	values [maxSteps]int64
 }
 
 // quickReport reads the report in b into r, and reports whether it could. Identities and texts that r held before, and
@@ -27,37 +27,37 @@ func (d *Decoder) quickReport(b []byte, r *Report) bool {
 	}
 	r.HostStatus, r.CPU, r.Memory = HostStatus{}, Opt[CPUStatus]{}, Opt[MemoryStatus]{}
 	power, devices, sources := 0, 0, 0
-	for ok = l.open(reportHost, &r.Header, r); ok && l.q.pos < len(b); ok = l.close() {
+	for ok = l.open(reportHost, &r.Header, r, reportSteps); ok && l.q.pos < len(b); ok = l.close() {
 		switch {
 		case l.starts(reportDevice + ","):
 			s := place(&r.Devices, devices)
 			*s, l.hint = DeviceStatus{ID: s.ID}, s.Reason
 			l.tags(reportDevice, "device", &s.ID)
-			l.walk(s)
+			l.walk(s, deviceStatusSteps)
 			s.check(l)
 			devices++
 			checkNew(l, "device", r.Devices[:devices], deviceStatusID, MaxDevices)
 		case l.starts(reportCPU+",") && !r.CPU.OK:
 			r.CPU.OK = true
 			l.tags(reportCPU, "", nil)
-			l.walk(&r.CPU.Value)
+			l.walk(&r.CPU.Value, cpuStatusSteps)
 			r.CPU.Value.check(l)
 		case l.starts(reportMemory+",") && !r.Memory.OK:
 			r.Memory.OK = true
 			l.tags(reportMemory, "", nil)
-			l.walk(&r.Memory.Value)
+			l.walk(&r.Memory.Value, memoryStatusSteps)
 		case l.starts(reportPower + ","):
 			s := place(&r.Power, power)
 			*s, l.hint = PowerStatus{Domain: s.Domain}, s.Method
 			l.tags(reportPower, "domain", &s.Domain)
-			l.walk(s)
+			l.walk(s, powerStatusSteps)
 			power++
 			checkNew(l, "domain", r.Power[:power], powerDomain, MaxParts)
 		case l.starts(reportSource + ","):
 			s := place(&r.Sources, sources)
 			*s, l.hint = SourceStatus{Source: s.Source}, s.Error
 			l.tags(reportSource, "source", &s.Source)
-			l.walk(s)
+			l.walk(s, sourceStatusSteps)
 			s.check(l)
 			sources++
 			checkNew(l, "source", r.Sources[:sources], sourceName, MaxParts)
@@ -77,20 +77,20 @@ func (d *Decoder) quickInventory(b []byte, inv *Inventory) bool {
 	}
 	inv.HostInfo, inv.CPU = HostInfo{}, Opt[CPUInfo]{}
 	devices := 0
-	for ok = l.open(inventoryHost, &inv.Header, inv); ok && l.q.pos < len(b); ok = l.close() {
+	for ok = l.open(inventoryHost, &inv.Header, inv, inventorySteps); ok && l.q.pos < len(b); ok = l.close() {
 		switch {
 		case l.starts(inventoryDevice + ","):
 			s := place(&inv.Devices, devices)
 			*s = DeviceInfo{ID: s.ID}
 			l.tags(inventoryDevice, "device", &s.ID)
-			l.walk(s)
+			l.walk(s, deviceInventorySteps)
 			s.check(l)
 			devices++
 			checkNew(l, "device", inv.Devices[:devices], deviceInfoID, MaxDevices)
 		case l.starts(inventoryCPU+",") && !inv.CPU.OK:
 			inv.CPU.OK = true
 			l.tags(inventoryCPU, "", nil)
-			l.walk(&inv.CPU.Value)
+			l.walk(&inv.CPU.Value, cpuInventorySteps)
 		default:
 			return false
 		}
@@ -119,7 +119,7 @@ func (d *Decoder) beginQuick(b []byte) (*line, bool) {
 		d.ids, d.names = newInterner(idSlots), newInterner(nameSlots)
 	}
 	d.line = line{dec: d, q: &d.quick}
-	d.quick = quick{in: b}
+	d.quick.in, d.quick.pos = b, 0
 	return &d.line, true
 }
 
@@ -150,14 +150,14 @@ func (l *line) passBytes(s []byte) {
 
 // leave leaves the record to the reader of line protocol at large.
 func (l *line) leave() {
-	l.err, l.q.ended = errLeave, true
+	l.err = errLeave
 }
 
 // errLeave is never seen outside the package.
 var errLeave = &Error{Reason: ReasonSyntax}
 
 // open reads the host line, whose tags and timestamp the other lines repeat.
-func (l *line) open(measurement string, h *Header, p part) bool {
+func (l *line) open(measurement string, h *Header, p part, steps []step) bool {
 	q := l.q
 	l.number = 1
 	l.pass(measurement)
@@ -173,7 +173,7 @@ func (l *line) open(measurement string, h *Header, p part) bool {
 	q.host = q.in[host:q.pos]
 	l.pass(" ")
 	*h, l.hint = Header{Origin: h.Origin}, h.Boot
-	l.walk(p)
+	l.walk(p, steps)
 	if l.err != nil || !l.hasFirst() {
 		return false
 	}
@@ -236,136 +236,6 @@ func (l *line) tag(before string, s *string) {
 	if len(v) == 0 {
 		l.leave()
 	}
-}
-
-// walk takes the fields of p from the line: all of them, in canonical order, and none else.
-func (l *line) walk(p part) {
-	l.known, l.seen, l.turn = 0, 0, 0
-	if l.err != nil {
-		return
-	}
-	l.q.ended = false
-	p.fields(l)
-	if !l.q.ended {
-		l.leave()
-	}
-}
-
-// next reports whether the next field is the one called key, and goes to its value.
-func (q *quick) next(l *line, key string, bit uint64) bool {
-	p := q.pos + len(key)
-	if q.ended || p >= len(q.in) || q.in[p] != '=' || string(q.in[q.pos:p]) != key {
-		return false
-	}
-	q.pos = p + 1
-	l.known++
-	l.seen |= bit
-	return true
-}
-
-// endField goes past what follows a value: a comma before the next field, or the space after the last.
-func (l *line) endField() {
-	q := l.q
-	if q.pos >= len(q.in) {
-		l.leave()
-		return
-	}
-	switch q.in[q.pos] {
-	case ',':
-		q.pos++
-	case ' ':
-		q.pos++
-		q.ended = true
-	default:
-		l.leave()
-	}
-}
-
-// quickField reads an integer field if it is the next one. It is next, digits and endField in one, because most of a
-// record is integers.
-func (l *line) quickField(key string, lo, hi int64) (v int64, ok bool) {
-	bit := uint64(1) << l.turn
-	l.turn++
-	q := l.q
-	in := q.in[q.pos:]
-	// Where the fields are ended a timestamp stands, which begins as no key does.
-	if len(in) <= len(key) || in[len(key)] != '=' || !hasPrefix(in, key) {
-		return 0, false
-	}
-	in = in[len(key)+1:]
-	v, n := leadingInt(in)
-	// A record ends with a line end, so that two bytes follow an integer within it.
-	if n == 0 || n+1 >= len(in) || in[n] != 'i' || v < lo || v > hi {
-		l.leave()
-		return 0, false
-	}
-	l.known++
-	l.seen |= bit
-	q.pos += len(key) + n + 3
-	if c := in[n+1]; c == ' ' {
-		q.ended = true
-	} else if c != ',' {
-		l.leave()
-		return 0, false
-	}
-	return v, true
-}
-
-// quickString reads the value of a string field.
-func (l *line) quickString(s *string, limit int) {
-	q := l.q
-	if q.in[q.pos] != '"' {
-		l.leave()
-		return
-	}
-	q.pos++
-	start := q.pos
-	for plainText[q.in[q.pos]] { // a line end is none
-		q.pos++
-	}
-	v := q.in[start:q.pos]
-	if len(v) == 0 || len(v) > limit || q.in[q.pos] != '"' {
-		l.leave()
-		return
-	}
-	q.pos++
-	if string(v) == l.hint {
-		*s = l.hint
-	} else {
-		*s = l.dec.names.string(v)
-	}
-	l.endField()
-}
-
-// quickState reads the value of a field that holds a state.
-func (l *line) quickState() State {
-	for _, s := range [...]State{Busy, Free, Faulty, Drained} {
-		q := l.q
-		end := q.pos + len(s) + 2
-		if end <= len(q.in) && q.in[q.pos] == '"' && string(q.in[q.pos+1:end-1]) == string(s) && q.in[end-1] == '"' {
-			q.pos = end
-			l.endField()
-			return s
-		}
-	}
-	l.leave()
-	return ""
-}
-
-// quickBool reads the value of a boolean field.
-func (l *line) quickBool() (v bool) {
-	switch {
-	case l.starts("true"):
-		v = true
-		l.q.pos += len("true")
-	case l.starts("false"):
-		l.q.pos += len("false")
-	default:
-		l.leave()
-		return false
-	}
-	l.endField()
-	return v
 }
 
 // plainTag are the bytes that stand for themselves in the value of a tag, and plainText those in a string field.
