@@ -45,8 +45,8 @@ func slowInt(b []byte) (v int64, n int) {
 // powers are the powers of ten.
 var powers = [8]int64{1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000}
 
-// eight reads up to eight digits that b begins with, all at once: no two numbers of a record are as long, and a loop over
-// digits would be mispredicted once a number. See Lemire, "Quickly parsing eight digits" (2018).
+// eight reads up to eight digits that b begins with, all at once: a loop over digits is mispredicted at the end of
+// every number whose length is a new one. See Lemire, "Quickly parsing eight digits" (2018).
 func eight(b []byte) (v int64, n int) {
 	x := binary.LittleEndian.Uint64(b) ^ 0x3030303030303030 // digits become 0 to 9
 	// The lowest of the high bits that are set belongs to the first byte that is no digit; n is 8 if there is none.
