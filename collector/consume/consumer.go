@@ -36,7 +36,8 @@ type Partition struct {
 
 func (p Partition) String() string { return fmt.Sprintf("%s[%d]", p.Topic, p.Number) }
 
-// Batch is some records of one partition, in order. Whoever receives it calls Done when they are applied.
+// Batch is some records of one partition, in order. Whoever receives it calls Done when they are applied, and has no use
+// of their keys and values after it: the memory is taken for other records.
 type Batch struct {
 	Partition
 	Records []Record
