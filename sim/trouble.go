@@ -59,10 +59,10 @@ func (c *centre) befall(w *crew, dt time.Duration) {
 	}
 }
 
-// begin puts so many hosts and devices in trouble as there are on average.
+// begin puts so many hosts and devices in trouble as there are on average. Where it is calm, every host speaks.
 func (c *centre) begin(w *crew) {
 	for _, h := range w.hosts {
-		if c.rng.Float64() < hostSilent.share() {
+		if c.rng.Float64() < hostSilent.share() && !c.spec.Calm {
 			c.silence(w, h)
 		}
 		if c.rng.Float64() < hostDrain.share() {
