@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/exameter/exameter/telemetry"
 )
@@ -13,6 +14,12 @@ var pci = func() (out [32]string) {
 	}
 	return out
 }()
+
+// scatter spreads numbers over 0 to n-1, so that readings look as little alike as real ones, to a compressor as well.
+func scatter(i, n int64) int64 {
+	hi, _ := bits.Mul64(uint64(i+1)*0x9E3779B97F4A7C15, uint64(n))
+	return int64(hi)
+}
 
 // warm is how hard a host's work drives its devices, in thousandths.
 func warm(level int8) int64 { return 700 + 31*int64(level) }
@@ -33,7 +40,7 @@ func (s *server) working(mean, dust int64, drained bool) (telemetry.CPUStatus, t
 	}
 	used := s.hostMemory / 1000 * telemetry.Bytes(mean)
 	return cpu, telemetry.MemoryStatus{
-		Total: telemetry.Known(s.hostMemory), Available: telemetry.Known(s.hostMemory - used - telemetry.Bytes(dust)*gib/64),
+		Total: telemetry.Known(s.hostMemory), Available: telemetry.Known(s.hostMemory - used - telemetry.Bytes(scatter(dust, 1<<20)<<12)),
 	}
 }
 
@@ -64,14 +71,14 @@ func (s *server) status(c condition) telemetry.DeviceStatus {
 	} else if d.State == telemetry.Busy {
 		d.Reason = "processes"
 	}
-	dust := int64(c.dust)
-	activity := work * min(warm(c.warmth)+7*dust, 1000)
+	dust := int64(c.dust) + dusts*int64(c.warmth)
+	activity := work * min(warm(c.warmth)+scatter(dust, 57), 1000)
 	d.UtilizationMean = telemetry.Known(telemetry.Permille(activity))
 	d.UtilizationMax = telemetry.Known(telemetry.Permille(min(activity+30*work, 1000)))
-	d.MemoryUsed = telemetry.Known(s.memory/64 + telemetry.Bytes(work)*s.memory/10*8)
-	d.PowerMean = telemetry.Known(s.tdp/5 + s.tdp*telemetry.Milliwatts(activity)/1400)
-	d.PowerMax = telemetry.Known(d.PowerMean.Value + s.tdp*telemetry.Milliwatts(work)/20)
-	d.Temperature = telemetry.Known(telemetry.Celsius(36 + activity/28 + dust%4))
+	d.MemoryUsed = telemetry.Known(s.memory/64 + telemetry.Bytes(work)*(s.memory/10*8+telemetry.Bytes(scatter(dust+1, 1<<18)<<12)))
+	d.PowerMean = telemetry.Known(s.tdp/5 + s.tdp*telemetry.Milliwatts(activity)/1400 + telemetry.Milliwatts(scatter(dust+2, 7919)))
+	d.PowerMax = telemetry.Known(d.PowerMean.Value + telemetry.Milliwatts(work)*(s.tdp/20+telemetry.Milliwatts(scatter(dust+3, 9973))))
+	d.Temperature = telemetry.Known(telemetry.Celsius(36 + activity/28 + scatter(dust+4, 4)))
 	d.ECCUncorrected = known(0)
 	if c.fault == &faults[uncorrected] {
 		d.ECCUncorrected = known(2)

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -47,7 +46,7 @@ type load struct {
 // Stocks of readings: how hard a host's work drives its devices, and how they vary.
 const (
 	warmths = 8
-	dusts   = 8
+	dusts   = 64
 )
 
 // Marks for what is a host's own.
@@ -231,7 +230,7 @@ func (w *words) load(h *host, dust uint64) (load, error) {
 	if l, ok := w.loads[key]; ok {
 		return l, nil
 	}
-	mean := 20 + 2*int64(dust%dusts) + 300*int64(busy)/max(int64(len(h.devices)), 1)
+	mean := 20 + int64(dust%dusts)/4 + 300*int64(busy)/max(int64(len(h.devices)), 1)
 	if len(h.devices) == 0 {
 		mean = warm(h.warmth) * int64(busy)
 	}
@@ -262,7 +261,7 @@ func (w *words) appendReport(dst []byte, h *host, ns int64, dust uint64) ([]byte
 	dst = append(append(dst, w.host[1]...), h.boot...)
 	dst = strconv.AppendInt(append(dst, w.host[2]...), h.report, 10)
 	dst = append(append(dst, w.host[3]...), at...)
-	l, err := w.load(h, dust)
+	l, err := w.load(h, dust>>58)
 	if err != nil {
 		return nil, st, err
 	}
@@ -270,8 +269,8 @@ func (w *words) appendReport(dst []byte, h *host, ns int64, dust uint64) ([]byte
 	dst = w.cpu.append(dst, h, l.cpu, at)
 	dst = w.memory.append(dst, h, l.memory, at)
 	for i, id := range h.devices {
-		dust = bits.RotateLeft64(dust, 3)
-		c, key := h.condition(i, dust)
+		dust = dust*6364136223846793005 + 1442695040888963407 // Knuth's step; its upper bits are the better ones
+		c, key := h.condition(i, dust>>58)
 		fields, err := w.deviceFields(c, key)
 		if err != nil {
 			return nil, st, err
@@ -286,6 +285,7 @@ func (w *words) appendReport(dst []byte, h *host, ns int64, dust uint64) ([]byte
 		}
 	}
 	if w.server.source != "" {
+		dust >>= 32
 		dst = append(append(append(dst, w.source.id...), h.origin.Host...), w.source.host...)
 		dst = append(append(append(dst, ' '), w.sources[dust%uint64(len(w.sources))]...), at...)
 	}

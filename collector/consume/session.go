@@ -16,7 +16,7 @@ import (
 
 // Limits of one fetch.
 const (
-	fetchBytes = 512 << 10              // asked for; a single larger batch comes whole all the same
+	fetchBytes = 256 << 10              // asked for; a single larger batch comes whole all the same
 	maxWait    = 500 * time.Millisecond // how long the broker may wait for a first record
 	slack      = 10 * time.Second       // how much longer an answer may take
 	// maxResponse bounds what a broken broker can make us allocate. Kafka's largest batch is far below it.

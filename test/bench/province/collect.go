@@ -10,11 +10,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/collector"
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/internal/config"
@@ -120,10 +120,42 @@ func measureLatency(ctx context.Context, o *options, _ *sim.Province) error {
 	var failed error
 	err = child(ctx, o, "0,1", func(pid int, at progress) bool {
 		failed = latency(ctx, o, at.Text, pid, d)
+		halt()
+		if err := <-driven; err != nil || failed != nil {
+			failed = errors.Join(failed, err)
+			return false
+		}
+		failed = exact(ctx, at.Text, p)
 		return false
 	}, "-role", "collect")
 	halt()
-	return errors.Join(failed, err, <-driven)
+	return errors.Join(failed, err)
+}
+
+// exact holds the collector's answer against the simulation's own ledger, centre by centre, to the last digit.
+func exact(ctx context.Context, addr string, p *sim.Province) error {
+	ctx, stop := context.WithTimeout(ctx, 10*time.Second)
+	defer stop()
+	differs := ""
+	err := until(ctx, addr, "by=centre&kind=all", 100*time.Millisecond, func(d *capacity.Document) bool {
+		differs = ""
+		want := p.Books(d.AsOf, time.Hour).Summary(catalog.Default())
+		said := map[string]sim.Figures{}
+		for i := range d.Groups {
+			said[d.Groups[i].Centre] = sim.Figures{Devices: d.Groups[i].Devices, Eflops: d.Groups[i].Eflops}
+		}
+		for _, c := range want.Centres {
+			if said[c.Centre] != c.Figures {
+				differs = fmt.Sprintf("%s: the ledger has %+v, the collector %+v", c.Centre, c.Figures, said[c.Centre])
+			}
+		}
+		return differs == ""
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, differs)
+	}
+	fmt.Println("| the collector's figures of every centre against the simulation's ledger, devices and Eflops by state, processors included | equal to the last digit |")
+	return nil
 }
 
 func latency(ctx context.Context, o *options, addr string, pid int, d *sim.Driver) error {
@@ -175,6 +207,5 @@ func latency(ctx context.Context, o *options, addr string, pid int, d *sim.Drive
 	ms := func(q float64) float64 { return float64(took[int(q*float64(len(took)-1))].Microseconds()) / 1e3 }
 	fmt.Printf("| from a device's change at the encoder to the API, %d changes, the province reporting %.0f records/s in larger batches | p50 **%.0f ms**, p99 **%.0f ms**, max %.0f ms; the collector took %.2f of a core (%.1f µs a record), resident %d MiB |\n",
 		len(took), float64(n)/span.Seconds(), ms(0.5), ms(0.99), ms(1), cpu.Seconds()/span.Seconds(), micros(cpu, n), resident(pid)>>20)
-	_ = syscall.Kill(pid, syscall.SIGTERM)
 	return nil
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/exameter/exameter/internal/broker"
@@ -67,8 +69,28 @@ func generate(ctx context.Context, o *options) (*sim.Province, error) {
 	if n.Records < want {
 		return nil, fmt.Errorf("%d of %d records after %s", n.Records, want, took)
 	}
-	fmt.Printf("%d hosts, %d accelerators made in %.1f s; %d records of %d B on average, one a batch, lz4, written in %.1f s (%.0f records/s, %.1f µs of CPU each in the generator, resident %d MiB)\n",
+	stored, reports := topicBytes(o.work)
+	fmt.Printf("%d hosts, %d accelerators made in %.1f s; %d records of %d B on average, one a batch, lz4, written in %.1f s (%.0f records/s, %.1f µs of CPU each in the generator, resident %d MiB); %d B a record in the broker's telemetry logs\n",
 		o.hosts, p.Devices(), made.Seconds(), n.Records, n.Bytes/n.Records, took.Seconds(), float64(n.Records)/took.Seconds(),
-		micros(ownCPU()-cpu, n.Records), resident(os.Getpid())>>20)
+		micros(ownCPU()-cpu, n.Records), resident(os.Getpid())>>20, stored/max(reports, 1))
 	return p, nil
+}
+
+// topicBytes is the size of the logs of all telemetry, and how many batches, which are records here, lie in them.
+func topicBytes(dir string) (size, records int64) {
+	files, _ := filepath.Glob(filepath.Join(dir, "broker1/data/exameter.v1.telemetry.*/*.log"))
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		for len(b) >= 12 {
+			n := 12 + int64(int32(binary.BigEndian.Uint32(b[8:])))
+			if n <= 12 || n > int64(len(b)) {
+				break
+			}
+			b, size, records = b[n:], size+n, records+1
+		}
+	}
+	return size, records
 }
