@@ -36,15 +36,14 @@ type Partition struct {
 
 func (p Partition) String() string { return fmt.Sprintf("%s[%d]", p.Topic, p.Number) }
 
-// Batch is some records of one partition, in order. Whoever receives it calls Done when they are applied, and has no use
-// of their keys and values after it: the memory is taken for other records.
+// Batch is some records of one partition, in order. Whoever receives it calls Done when they are applied.
 type Batch struct {
 	Partition
 	Records []Record
 	done    func()
 }
 
-// Done says that the batch was applied.
+// Done says that the batch was applied. The memory of its keys and values is then taken for other records.
 func (b *Batch) Done() {
 	if b.done != nil {
 		b.done()
