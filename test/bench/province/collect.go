@@ -22,11 +22,11 @@ import (
 	"github.com/exameter/exameter/telemetry"
 )
 
-// collect is a process that is a collector as it runs in earnest, but for a host never falling stale: what was written for
-// the bench may be minutes old.
+// collect is a process that is a collector as it runs in earnest. Where the bench says so, hosts do not fall stale for an
+// hour: what was written may be minutes old.
 func collect(ctx context.Context, o *options) error {
 	cfg := collector.DefaultConfig()
-	cfg.Kafka, cfg.HTTP.Listen, cfg.StaleAfter = *o.kafka(), "127.0.0.1:0", config.Duration(time.Hour)
+	cfg.Kafka, cfg.HTTP.Listen, cfg.StaleAfter = *o.kafka(), "127.0.0.1:0", config.Duration(o.stale)
 	defer profiling(o.profile)()
 	return collector.Run(ctx, cfg, collector.Options{
 		Log: slog.New(slog.DiscardHandler), Version: "bench", Ready: func(addr string) { say(progress{Text: addr}) },
@@ -96,7 +96,7 @@ func measureCold(ctx context.Context, o *options) error {
 		fmt.Printf("| cold start on two cores, the broker on one of them: %d inventories and %d reports to read, every host new | every host online after **%.1f s** (%.1f s of CPU), all records read after %.1f s (%.1f s of CPU); resident %d MiB, %d B an accelerator |\n",
 			o.hosts, o.hosts*o.rounds, took.Seconds(), cpu.Seconds(), ready.Seconds(), all.Seconds(), resident(pid)>>20, resident(pid)/int64(8*o.hosts))
 		return false
-	}, "-role", "collect")
+	}, "-role", "collect", "-stale", "1h")
 	return errors.Join(failed, err)
 }
 
@@ -104,7 +104,7 @@ func measureCold(ctx context.Context, o *options) error {
 const probeCentre = "probe"
 
 // measureLatency times changes of a device from the encoder to the answer, while the province reports at its ordinary pace.
-func measureLatency(ctx context.Context, o *options, _ *sim.Province) error {
+func measureLatency(ctx context.Context, o *options) error {
 	s := spec(o)
 	s.Interval, s.Calm, s.Speed = 10*time.Second, false, 1
 	p, err := sim.New(s, time.Now())
@@ -125,7 +125,7 @@ func measureLatency(ctx context.Context, o *options, _ *sim.Province) error {
 			failed = errors.Join(failed, err)
 			return false
 		}
-		failed = exact(ctx, at.Text, p)
+		failed = exact(ctx, o, at.Text, p)
 		return false
 	}, "-role", "collect")
 	halt()
@@ -133,13 +133,13 @@ func measureLatency(ctx context.Context, o *options, _ *sim.Province) error {
 }
 
 // exact holds the collector's answer against the simulation's own ledger, centre by centre, to the last digit.
-func exact(ctx context.Context, addr string, p *sim.Province) error {
+func exact(ctx context.Context, o *options, addr string, p *sim.Province) error {
 	ctx, stop := context.WithTimeout(ctx, 10*time.Second)
 	defer stop()
 	differs := ""
 	err := until(ctx, addr, "by=centre&kind=all", 100*time.Millisecond, func(d *capacity.Document) bool {
 		differs = ""
-		want := p.Books(d.AsOf, time.Hour).Summary(catalog.Default())
+		want := p.Books(d.AsOf, o.stale).Summary(catalog.Default())
 		said := map[string]sim.Figures{}
 		for i := range d.Groups {
 			said[d.Groups[i].Centre] = sim.Figures{Devices: d.Groups[i].Devices, Eflops: d.Groups[i].Eflops}

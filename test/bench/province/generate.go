@@ -26,17 +26,17 @@ func spec(o *options) sim.Spec {
 }
 
 // generate writes an inventory and some reports of every host, each record a batch of its own.
-func generate(ctx context.Context, o *options) (*sim.Province, error) {
+func generate(ctx context.Context, o *options) error {
 	s := spec(o)
 	began := time.Now()
 	p, err := sim.New(s, began)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	made := time.Since(began)
 	client, transport, err := o.kafka().Client("bench")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer transport.CloseIdleConnections()
 	topics := broker.SharedTopics()
@@ -44,7 +44,7 @@ func generate(ctx context.Context, o *options) (*sim.Province, error) {
 		topics = append(topics, broker.CentreTopics(c, partitions)...)
 	}
 	if _, err := broker.Create(ctx, client, topics, 1); err != nil {
-		return nil, err
+		return err
 	}
 	time.Sleep(5 * time.Second) // until every partition has its leader
 	d := &sim.Driver{Province: p, Broker: *o.kafka(), Log: slog.Default(), Batch: 1}
@@ -63,17 +63,17 @@ func generate(ctx context.Context, o *options) (*sim.Province, error) {
 	}()
 	began, cpu := time.Now(), ownCPU()
 	if err := d.Run(driving); err != nil {
-		return nil, err
+		return err
 	}
 	n, took := d.Counts(), time.Since(began)
 	if n.Records < want {
-		return nil, fmt.Errorf("%d of %d records after %s", n.Records, want, took)
+		return fmt.Errorf("%d of %d records after %s", n.Records, want, took)
 	}
 	stored, reports := topicBytes(o.work)
 	fmt.Printf("%d hosts, %d accelerators made in %.1f s; %d records of %d B on average, one a batch, lz4, written in %.1f s (%.0f records/s, %.1f µs of CPU each in the generator, resident %d MiB); %d B a record in the broker's telemetry logs\n",
 		o.hosts, p.Devices(), made.Seconds(), n.Records, n.Bytes/n.Records, took.Seconds(), float64(n.Records)/took.Seconds(),
 		micros(ownCPU()-cpu, n.Records), resident(os.Getpid())>>20, stored/max(reports, 1))
-	return p, nil
+	return nil
 }
 
 // topicBytes is the size of the logs of all telemetry, and how many batches, which are records here, lie in them.

@@ -32,6 +32,7 @@ type options struct {
 
 	role    string // what a process that the bench starts is to do
 	brokers string
+	stale   time.Duration
 	reader  string
 	profile string
 }
@@ -51,6 +52,7 @@ func main() {
 	flag.StringVar(&o.work, "dir", "", "where the broker keeps its data; a temporary folder where empty")
 	flag.StringVar(&o.role, "role", "", "of a process that the bench starts: parts, follow, collect")
 	flag.StringVar(&o.brokers, "brokers", "", "where Kafka is, for such a process")
+	flag.DurationVar(&o.stale, "stale", 30*time.Second, "for collect: when a host that says nothing is stale")
 	flag.StringVar(&o.reader, "reader", "quick", "for follow: quick, general, plain")
 	flag.StringVar(&o.profile, "profile", "", "file for a profile of the time between two signals USR1")
 	flag.Parse()
@@ -85,8 +87,7 @@ func run(ctx context.Context, o *options) error {
 	defer k.Close()
 	o.brokers = k.Addrs()[0]
 	fmt.Printf("%s, %d cores, %s; load %s\n\n", time.Now().UTC().Format(time.RFC3339), runtime.NumCPU(), runtime.Version(), machineLoad())
-	p, err := generate(ctx, o)
-	if err != nil {
+	if err := generate(ctx, o); err != nil {
 		return err
 	}
 	fmt.Println("\n| what | figures |\n|---|---|")
@@ -102,7 +103,7 @@ func run(ctx context.Context, o *options) error {
 			if err := pin(k.PIDs()[0], "0,1"); err != nil {
 				return err
 			}
-			return measureLatency(ctx, o, p)
+			return measureLatency(ctx, o)
 		}},
 	} {
 		if !o.wants(step.name) {
