@@ -122,6 +122,12 @@ func (d *Driver) send(ctx, sending context.Context, c *centre, b *batch, w *kafk
 	}
 	if lost > 0 {
 		d.failures.Add(lost)
+		for _, one := range each {
+			if partial && one != nil {
+				err = one // all of them would fill a page
+				break
+			}
+		}
 		if ctx.Err() == nil {
 			d.Log.Warn("records were not acknowledged and are sent again", "centre", c.ID, "records", lost, "error", err)
 			// What was given up on may still lie in the writer's hands, so its bytes are not written over.

@@ -206,9 +206,15 @@ func shares(ctx context.Context, profile string) string {
 		return fmt.Sprintf("| shares of the time | no profile: %v |", err)
 	}
 	steps := []struct{ name, suffix string }{
-		{"fetch (socket)", "consume.(*session).fetch"}, {"decompress", "consume.(*buffer).inflate"}, {"take batches apart, with decompression and checksum", "consume.parseBatches"},
-		{"decode", "telemetry.(*Decoder).Report"}, {"prime", "fleet.(*Fleet).Prime"}, {"apply", "fleet.(*Fleet).ApplyReport"}, {"fold", "fleet.(*Fleet).Fold"},
-		{"collection of garbage", "runtime.gcBgMarkWorker"}, {"system calls", "syscall.RawSyscall6"},
+		{"fetch (socket)", "consume.(*session).fetch"},
+		{"decompress", "consume.(*buffer).inflate"},
+		{"take batches apart, with decompression and checksum", "consume.parseBatches"},
+		{"decode", "telemetry.(*Decoder).Report"},
+		{"prime", "fleet.(*Fleet).Prime"},
+		{"apply", "fleet.(*Fleet).ApplyReport"},
+		{"fold", "fleet.(*Fleet).Fold"},
+		{"collection of garbage", "runtime.gcBgMarkWorker"},
+		{"system calls", "syscall.RawSyscall6"},
 	}
 	var said []string
 	for _, s := range steps {

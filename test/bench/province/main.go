@@ -98,7 +98,11 @@ func run(ctx context.Context, o *options) error {
 		name string
 		do   func(context.Context, *options) error
 	}{
-		{"parts", measureParts}, {"path", measurePath}, {"peers", measureTelegraf}, {"peers", measureVictoria}, {"cold", measureCold},
+		{"parts", measureParts},
+		{"path", measurePath},
+		{"peers", measureTelegraf},
+		{"peers", measureVictoria},
+		{"cold", measureCold},
 		{"latency", func(ctx context.Context, o *options) error {
 			if err := pin(k.PIDs()[0], "0,1"); err != nil {
 				return err
