@@ -55,7 +55,7 @@ func generate(ctx context.Context, o *options) error {
 		t := time.NewTicker(50 * time.Millisecond)
 		defer t.Stop()
 		for range t.C {
-			if driving.Err() != nil || d.Counts().Records >= want {
+			if driving.Err() != nil || d.Counts().Records >= want && heard(p, o) {
 				stop()
 				return
 			}
@@ -74,6 +74,12 @@ func generate(ctx context.Context, o *options) error {
 		o.hosts, p.Devices(), made.Seconds(), n.Records, n.Bytes/n.Records, took.Seconds(), float64(n.Records)/took.Seconds(),
 		micros(ownCPU()-cpu, n.Records), resident(os.Getpid())>>20, stored/max(reports, 1))
 	return nil
+}
+
+// heard reports whether every host was heard of.
+func heard(p *sim.Province, o *options) bool {
+	b := p.Books(time.Now(), time.Hour)
+	return b.HostsRated == int64(o.hosts) && b.HostsOnline == b.HostsRated
 }
 
 // topicBytes is the size of the logs of all telemetry, and how many batches, which are records here, lie in them.
