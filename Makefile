@@ -26,13 +26,15 @@ GENERATED := ./telemetry ./agent/state ./cmd/exameter
 
 # Arguments of `make demo`, as in: make demo DEMO="--for 20s -o json".
 DEMO ?=
+# Arguments of `make bench-province`, as in: make bench-province PROVINCE="-hosts 15000 -only path".
+PROVINCE ?=
 # Length of one fuzz target's run, and of one benchmark's.
 FUZZTIME ?= 20s
 BENCHTIME ?= 1s
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: build
 build: deps ## Build the three programs into bin/
@@ -89,6 +91,13 @@ bench: deps ## Time decode, encode, apply and fold per host record, with allocat
 .PHONY: bench-agent
 bench-agent: deps nvmlsim ## Measure the agent's memory and CPU beside node_exporter's (about two minutes)
 	go run ./test/bench/agent
+
+.PHONY: bench-province
+bench-province: deps-test kafka ## Measure a province of 150,000 hosts from a real Kafka, beside peers (about ten minutes)
+	test/bench/province/peers.sh
+	@mkdir -p bin
+	go build -o bin/bench-province ./test/bench/province
+	bin/bench-province $(PROVINCE)
 
 .PHONY: fuzz
 fuzz: deps ## Fuzz every parser for FUZZTIME each

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,6 +27,9 @@ type Driver struct {
 	Province *Province
 	Broker   broker.Config
 	Log      *slog.Logger
+	// Batch is how many records of a partition may share one of Kafka's batches. Many make for a quick driver; 1 is what
+	// a broker sees of agents, each of which writes a record every few seconds. Hundreds where zero.
+	Batch int
 
 	records, bytes, failures, late atomic.Int64
 }
@@ -53,7 +57,7 @@ func (d *Driver) Run(ctx context.Context) error {
 	w := &kafka.Writer{
 		Addr: kafka.TCP(d.Broker.Brokers...), Transport: transport, Balancer: kafka.Murmur2Balancer{},
 		RequiredAcks: kafka.RequireAll, Compression: kafka.Lz4,
-		BatchSize: 2 * atOnce, BatchBytes: 240 << 10, BatchTimeout: 5 * time.Millisecond, MaxAttempts: 3,
+		BatchSize: cmp.Or(d.Batch, 2*atOnce), BatchBytes: 240 << 10, BatchTimeout: 5 * time.Millisecond, MaxAttempts: 3,
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	// What is on its way when ctx ends may still arrive, so that the ledger knows.
@@ -100,7 +104,7 @@ func (d *Driver) send(ctx, sending context.Context, c *centre, b *batch, w *kafk
 	}
 	for i := range b.messages {
 		m := &b.messages[i]
-		out = append(out, kafka.Message{Topic: m.topic, Key: []byte(m.host.origin.Host), Value: b.value(m)})
+		out = append(out, kafka.Message{Topic: m.topic, Key: b.key(m), Value: b.value(m)})
 	}
 	err := w.WriteMessages(sending, out...)
 	var each kafka.WriteErrors
@@ -118,6 +122,12 @@ func (d *Driver) send(ctx, sending context.Context, c *centre, b *batch, w *kafk
 	}
 	if lost > 0 {
 		d.failures.Add(lost)
+		for _, one := range each {
+			if partial && one != nil {
+				err = one // all of them would fill a page
+				break
+			}
+		}
 		if ctx.Err() == nil {
 			d.Log.Warn("records were not acknowledged and are sent again", "centre", c.ID, "records", lost, "error", err)
 			// What was given up on may still lie in the writer's hands, so its bytes are not written over.

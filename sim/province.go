@@ -4,6 +4,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/exameter/exameter/telemetry"
@@ -33,12 +34,17 @@ type centre struct {
 
 	mu    sync.Mutex // guards what Books reads: known and said of the hosts
 	hosts []*host
+	// due is when each host reports next, in ns: a column of its own, as all of it is looked through ten times a second.
+	due    []int64
+	cursor int // the host to go on with, where more are due than were let into a batch
+
+	inventoryTopic, telemetryTopic string
+
+	dark    bool // as a whole
+	ordered atomic.Int32
 
 	now     time.Time // of the step
 	evolved time.Time // up to when everything happened
-	enc     telemetry.Encoder
-	inv     telemetry.Inventory
-	rep     telemetry.Report
 }
 
 // New makes a province as it stands at start. Nothing is said before the first Step.
@@ -53,17 +59,22 @@ func New(spec Spec, start time.Time) (*Province, error) {
 		weights[i] = spec.Centres[i].Weight
 	}
 	for i, n := range shares(spec.Hosts, weights) {
-		p.centres = append(p.centres, newCentre(&p.spec, &spec.Centres[i], n, start))
+		c, err := newCentre(&p.spec, &spec.Centres[i], n, start)
+		if err != nil {
+			return nil, err
+		}
+		p.centres = append(p.centres, c)
 	}
 	return p, nil
 }
 
-func newCentre(spec *Spec, of *Centre, n int, start time.Time) *centre {
+func newCentre(spec *Spec, of *Centre, n int, start time.Time) (*centre, error) {
 	sum := fnv.New64a()
 	_, _ = sum.Write([]byte(of.ID)) // A hash takes everything.
 	c := &centre{
 		Centre: of, spec: spec, start: start, now: start, evolved: start,
 		rng: rand.New(rand.NewPCG(spec.Seed, sum.Sum64())), dust: rand.New(rand.NewPCG(^spec.Seed, sum.Sum64())),
+		inventoryTopic: telemetry.InventoryTopic(of.ID), telemetryTopic: telemetry.TelemetryTopic(of.ID),
 	}
 	weights := make([]int, len(of.Groups))
 	for i := range of.Groups {
@@ -71,11 +82,13 @@ func newCentre(spec *Spec, of *Centre, n int, start time.Time) *centre {
 	}
 	for i, n := range shares(n, weights) {
 		w := &crew{}
+		says, err := newWords(of, &of.Groups[i], spec)
+		if err != nil {
+			return nil, err
+		}
 		for range n {
-			h := newHost(c.rng, of, &of.Groups[i], len(c.hosts)+1, start)
-			// Hosts report in phases of their own; the first time, they are pressed into the ramp.
-			h.due = start.UnixNano() + c.rng.Int64N(int64(spec.Ramp)+1)
-			w.hosts, c.hosts = append(w.hosts, h), append(c.hosts, h)
+			h := newHost(c.rng, of, &of.Groups[i], says, len(c.hosts), start)
+			w.hosts, c.hosts, c.due = append(w.hosts, h), append(c.hosts, h), append(c.due, 0)
 		}
 		if n > 0 {
 			c.crews = append(c.crews, w)
@@ -83,10 +96,11 @@ func newCentre(spec *Spec, of *Centre, n int, start time.Time) *centre {
 			c.schedule(w, start, of.load(start))
 		}
 	}
-	for _, h := range c.hosts { // What begins is not news.
-		h.due = start.UnixNano() + c.rng.Int64N(int64(spec.Ramp)+1)
+	// What begins is not news. Hosts report in phases of their own; the first time, they are pressed into the ramp.
+	for i := range c.due {
+		c.due[i] = start.UnixNano() + c.rng.Int64N(int64(spec.Ramp)+1)
 	}
-	return c
+	return c, nil
 }
 
 // Centres returns the ids of the centres.
@@ -133,12 +147,16 @@ func (c *centre) simulated(at time.Time) time.Time {
 func (c *centre) evolve(now time.Time) {
 	c.now = now
 	dt := now.Sub(c.evolved)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fail(dt)
 	if c.spec.Calm || dt < evolveEvery {
 		return
 	}
 	c.evolved = now
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	if c.dark {
+		return
+	}
 	at := c.simulated(now)
 	for _, w := range c.crews {
 		c.befall(w, time.Duration(float64(dt)*c.spec.Speed))
@@ -147,4 +165,4 @@ func (c *centre) evolve(now time.Time) {
 }
 
 // changed makes a host report at once.
-func (c *centre) changed(h *host) { h.due = min(h.due, c.now.UnixNano()) }
+func (c *centre) changed(h *host) { c.due[h.number] = min(c.due[h.number], c.now.UnixNano()) }

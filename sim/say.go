@@ -3,18 +3,16 @@ package sim
 import (
 	"fmt"
 	"time"
-
-	"github.com/exameter/exameter/telemetry"
 )
 
 // message is one record on its way, with what the ledger enters when it is acknowledged.
 type message struct {
-	topic      string
-	host       *host
-	from, to   int // its bytes within the batch's buffer
-	inventory  bool
-	said       statement
-	nextReport int64
+	topic     string
+	host      *host
+	from, to  int // its bytes within the batch's buffer
+	id        int // and there, where the host's id begins
+	inventory bool
+	said      statement
 }
 
 // batch is what a centre says in one go. Its buffer is used again.
@@ -27,61 +25,60 @@ type batch struct {
 // value is the bytes of a message.
 func (b *batch) value(m *message) []byte { return b.buf[m.from:m.to] }
 
-// collect encodes what hosts have to say at now: an inventory before a boot's first report and hourly, and the report.
+// key is the Kafka key of a message: the host's id, as it stands within the record.
+func (b *batch) key(m *message) []byte { return b.buf[m.id : m.id+len(m.host.origin.Host)] }
+
+// collect writes what hosts have to say at now: an inventory before a boot's first report and hourly, and the report.
 // At most limit hosts speak.
 func (c *centre) collect(b *batch, now time.Time, limit int) error {
 	b.buf, b.messages, b.more = b.buf[:0], b.messages[:0], false
 	ns := now.UnixNano()
-	for _, h := range c.hosts {
-		if h.due > ns {
+	for ; c.cursor < len(c.due); c.cursor++ {
+		if c.due[c.cursor] > ns {
 			continue
 		}
 		if limit--; limit < 0 {
 			b.more = true
 			return nil
 		}
-		if h.listed == 0 && (!h.silent || !h.known) || h.listed != 0 && !h.silent && ns-h.listed >= int64(inventoryEvery) {
-			h.writeInventory(&c.inv, now, c.spec.Interval, c.spec.Version)
-			if err := b.append(message{topic: telemetry.InventoryTopic(c.ID), host: h, inventory: true}, c, nil); err != nil {
-				return err
-			}
-		}
-		m := message{topic: telemetry.TelemetryTopic(c.ID), host: h, nextReport: ns + c.pace(h, ns)}
-		h.due = m.nextReport
-		if h.silent {
-			continue
-		}
-		m.said = h.writeReport(&c.rep, now, c.spec.Interval, c.dust)
-		if err := b.append(m, c, &c.rep); err != nil {
+		if err := c.speak(b, c.hosts[c.cursor], ns); err != nil {
 			return err
 		}
 	}
+	c.cursor = 0
+	return nil
+}
+
+// speak writes what one host has to say.
+func (c *centre) speak(b *batch, h *host, ns int64) (err error) {
+	if h.listed == 0 && (!h.silent || !h.known) || h.listed != 0 && !h.silent && ns-h.listed >= int64(inventoryEvery) {
+		from := len(b.buf)
+		b.buf = h.words.appendInventory(b.buf, h, ns)
+		b.messages = append(b.messages, message{
+			topic: c.inventoryTopic, host: h, inventory: true, from: from, to: len(b.buf), id: from + len(h.words.listing[0]),
+		})
+	}
+	c.due[h.number] = ns + c.pace(h)
+	if h.silent {
+		return nil
+	}
+	m := message{topic: c.telemetryTopic, host: h, from: len(b.buf), id: len(b.buf) + len(h.words.host[0])}
+	if b.buf, m.said, err = h.words.appendReport(b.buf, h, ns, c.dust.Uint64()); err != nil {
+		return fmt.Errorf("simulated host %q: %w", h.name, err)
+	}
+	m.to = len(b.buf)
+	b.messages = append(b.messages, m)
 	return nil
 }
 
 // pace is how long a host waits for its next report: an interval, except that after the ramp it falls into a phase that
 // spreads the hosts over the whole interval.
-func (c *centre) pace(h *host, ns int64) int64 {
+func (c *centre) pace(h *host) int64 {
 	every := int64(c.spec.Interval)
 	if h.report == 0 {
 		return 1 + c.dust.Int64N(every)
 	}
 	return every
-}
-
-func (b *batch) append(m message, c *centre, rep *telemetry.Report) (err error) {
-	m.from = len(b.buf)
-	if rep != nil {
-		b.buf, err = c.enc.AppendReport(b.buf, rep)
-	} else {
-		b.buf, err = c.enc.AppendInventory(b.buf, &c.inv)
-	}
-	if err != nil {
-		return fmt.Errorf("encode a record of simulated host %q: %w", m.host.name, err)
-	}
-	m.to = len(b.buf)
-	b.messages = append(b.messages, m)
-	return nil
 }
 
 // acknowledge enters into the ledger what the broker took. failed says, by message, what it did not take; that is said
@@ -93,7 +90,7 @@ func (c *centre) acknowledge(b *batch, failed func(i int) bool) {
 		m := &b.messages[i]
 		switch {
 		case failed(i):
-			m.host.due = c.now.UnixNano()
+			c.due[m.host.number] = c.now.UnixNano()
 		case m.inventory:
 			m.host.listed, m.host.known = c.now.UnixNano(), true
 		default:

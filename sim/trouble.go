@@ -9,6 +9,7 @@ var (
 	hostDrain   = trouble{every: 250 * time.Hour, lasts: 3 * time.Hour}   // 1.2 %
 	hostSilent  = trouble{every: 1000 * time.Hour, lasts: 2 * time.Hour}  // 0.2 %
 	rackSilent  = trouble{every: 40_000 * time.Hour, lasts: time.Hour}    // of the racks' hosts, by 8
+	centreDark  = trouble{every: 20_000 * time.Hour, lasts: time.Hour}    // of a whole centre
 )
 
 // rack is how many neighbours fall silent together.
@@ -49,7 +50,7 @@ func (c *centre) befall(w *crew, dt time.Duration) {
 			broken := h.faulty>>d&1 != 0
 			if broken && passes(deviceFault) {
 				h.faulty &^= 1 << d
-				h.faults[d] = nil
+				h.faults[d] = 0
 				c.changed(h)
 			} else if !broken && strikes(deviceFault) {
 				c.damage(w, h, d)
@@ -58,10 +59,10 @@ func (c *centre) befall(w *crew, dt time.Duration) {
 	}
 }
 
-// begin puts so many hosts and devices in trouble as there are on average.
+// begin puts so many hosts and devices in trouble as there are on average. Where it is calm, every host speaks.
 func (c *centre) begin(w *crew) {
 	for _, h := range w.hosts {
-		if c.rng.Float64() < hostSilent.share() {
+		if c.rng.Float64() < hostSilent.share() && !c.spec.Calm {
 			c.silence(w, h)
 		}
 		if c.rng.Float64() < hostDrain.share() {
@@ -99,6 +100,59 @@ func (c *centre) damage(w *crew, h *host, d int) {
 	w.kill(h, 1<<d, c)
 	kinds := h.server.faults()
 	h.faulty |= 1 << d
-	h.faults[d] = kinds[c.rng.IntN(len(kinds))]
+	h.faults[d] = kinds[c.rng.IntN(len(kinds))] + 1
 	c.changed(h)
+}
+
+// fail makes the whole centre fall dark and come back, by chance or as it was ordered.
+func (c *centre) fail(dt time.Duration) {
+	dark := c.dark
+	switch {
+	case c.ordered.Load() != asChanceHasIt:
+		dark = c.ordered.Load() == orderedDark
+	case c.spec.Calm || dt < evolveEvery:
+		return
+	case dark:
+		dark = c.rng.Float64() >= float64(dt)*c.spec.Speed/float64(centreDark.lasts)
+	default:
+		dark = c.rng.Float64() < float64(dt)*c.spec.Speed/float64(centreDark.every)
+	}
+	if dark == c.dark {
+		return
+	}
+	c.dark = dark
+	for _, w := range c.crews {
+		if dark {
+			w.drop(func(*job) bool { return true }, c)
+		}
+		for _, h := range w.hosts {
+			if dark {
+				h.busy, h.silent = 0, true
+				continue
+			}
+			// Power comes back to all at once, and not every host is up at the same moment.
+			c.wake(h)
+			c.due[h.number] = c.now.UnixNano() + c.rng.Int64N(int64(c.spec.Ramp)+1)
+		}
+	}
+}
+
+// Orders to a centre.
+const (
+	asChanceHasIt = iota
+	orderedDark
+	orderedLight
+)
+
+// Darken makes a whole centre fall silent, or come back, with the next step. It reports whether there is such a centre.
+func (p *Province) Darken(id string, dark bool) bool {
+	for _, c := range p.centres {
+		if c.ID == id {
+			if c.ordered.Store(orderedLight); dark {
+				c.ordered.Store(orderedDark)
+			}
+			return true
+		}
+	}
+	return false
 }

@@ -15,6 +15,8 @@ type Decoder struct {
 	// Unknown counts the fields, and the lines of unknown measurements, that were skipped since the Decoder was made.
 	// They are additions to the schema that this program is too old for.
 	Unknown int64
+	// General leaves every record to the reader of line protocol at large, also those that the quick one would take.
+	General bool
 
 	quick quick
 	scan  scanner
@@ -30,7 +32,7 @@ type Decoder struct {
 // Report reads the report in b into r. What r held is overwritten and its slices are used again; r shares no memory
 // with b. If b breaks a rule of the wire Report returns an *Error, and what r then holds is not to be used.
 func (d *Decoder) Report(b []byte, r *Report) error {
-	if d.quickReport(b, r) {
+	if !d.General && d.quickReport(b, r) {
 		return nil
 	}
 	return d.slowReport(b, r)
@@ -49,7 +51,7 @@ func (d *Decoder) slowReport(b []byte, r *Report) error {
 
 // Inventory reads the inventory in b into inv, as Report does for a report.
 func (d *Decoder) Inventory(b []byte, inv *Inventory) error {
-	if d.quickInventory(b, inv) {
+	if !d.General && d.quickInventory(b, inv) {
 		return nil
 	}
 	return d.slowInventory(b, inv)

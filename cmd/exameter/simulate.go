@@ -32,6 +32,7 @@ type simulateFlags struct {
 	partitions, replicas int
 	interval             time.Duration
 	speed                float64
+	batch                int
 	output               oneOf
 }
 
@@ -59,6 +60,7 @@ Centres, loads and equipment are made up. Do not point it at a Kafka that serves
 	fl.IntVar(&f.replicas, "replicas", 1, "replicas of each partition, with --create-topics")
 	fl.DurationVar(&f.interval, "interval", 10*time.Second, "the longest time between two reports of a host")
 	fl.Float64Var(&f.speed, "speed", 1, "how much faster jobs, nights and faults go by than the clock")
+	fl.IntVar(&f.batch, "batch", 0, "how many records may share a Kafka batch; 1 is how agents write, 0 as many as come together")
 	fl.VarP(&f.output, "output", "o", "how to print the ledger")
 	return cmd
 }
@@ -98,6 +100,9 @@ func (f *simulateFlags) run(cmd *cobra.Command) error {
 	if f.partitions < 1 || f.replicas < 1 {
 		return misused(cmd, "--partitions and --replicas are above zero")
 	}
+	if f.batch < 0 {
+		return misused(cmd, "--batch: %d is below zero", f.batch)
+	}
 	p, err := f.province(cmd)
 	if err != nil {
 		return err
@@ -119,7 +124,7 @@ func (f *simulateFlags) run(cmd *cobra.Command) error {
 		ctx, stop = context.WithTimeout(ctx, f.forTime)
 	}
 	defer stop()
-	d := &sim.Driver{Province: p, Broker: cfg, Log: textLog(cmd.ErrOrStderr(), slog.LevelWarn)}
+	d := &sim.Driver{Province: p, Broker: cfg, Log: textLog(cmd.ErrOrStderr(), slog.LevelWarn), Batch: f.batch}
 	hosts, _ := p.Hosts()
 	fmt.Fprintf(cmd.ErrOrStderr(), "simulating %s with %d accelerators in %s\n", plural(int64(hosts), "host"), p.Devices(), plural(int64(len(p.Centres())), "centre"))
 	g, gctx := errgroup.WithContext(ctx)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -37,10 +38,13 @@ type corruptError struct {
 func (e *corruptError) Error() string { return "corrupt record batch: " + e.err.Error() }
 func (e *corruptError) Unwrap() error { return e.err }
 
-// parseBatches appends the records of the batches in b from offset from on. It returns the offset to go on with, which
-// stands behind the last whole batch whether or not compaction left records in it. The records share memory with b.
-func parseBatches(b []byte, from int64, into []Record) ([]Record, int64, error) {
+// parseBatches returns the records of the batches in b from offset from on, and the offset to go on with, which
+// stands behind the last whole batch whether or not compaction left records in it. The records share memory with b and
+// with buf.
+func parseBatches(b []byte, from int64, buf *buffer) ([]Record, int64, error) {
 	next := from
+	into := buf.records
+	defer func() { buf.records = into[:0] }()
 	for len(b) >= batchHeader {
 		base := int64(binary.BigEndian.Uint64(b))
 		length := int64(int32(binary.BigEndian.Uint32(b[8:])))
@@ -60,7 +64,7 @@ func parseBatches(b []byte, from int64, into []Record) ([]Record, int64, error) 
 			continue // the broker may begin with a batch that ends before the offset asked for
 		}
 		var err error
-		if into, err = parseBatch(batch, base, next, into); err != nil {
+		if into, err = parseBatch(batch, base, next, into, buf); err != nil {
 			return into, next, &corruptError{last + 1, err}
 		}
 		next = last + 1
@@ -69,7 +73,7 @@ func parseBatches(b []byte, from int64, into []Record) ([]Record, int64, error) 
 }
 
 // parseBatch appends the records of one batch from offset from on. Batches of control records hold none.
-func parseBatch(b []byte, base, from int64, into []Record) ([]Record, error) {
+func parseBatch(b []byte, base, from int64, into []Record, buf *buffer) ([]Record, error) {
 	if magic := b[16]; magic != 2 {
 		return into, fmt.Errorf("message format %d, want 2", magic)
 	}
@@ -82,7 +86,7 @@ func parseBatch(b []byte, base, from int64, into []Record) ([]Record, error) {
 	}
 	first, latest := int64(binary.BigEndian.Uint64(b[27:])), int64(binary.BigEndian.Uint64(b[35:]))
 	count := int32(binary.BigEndian.Uint32(b[57:]))
-	body, err := inflate(b[batchHeader:], attributes&compressionMask)
+	body, err := buf.inflate(b[batchHeader:], attributes&compressionMask)
 	if err != nil {
 		return into, err
 	}
@@ -104,8 +108,8 @@ func parseBatch(b []byte, base, from int64, into []Record) ([]Record, error) {
 	return into, nil
 }
 
-// inflate decompresses the records of a batch.
-func inflate(b []byte, codec uint16) ([]byte, error) {
+// inflate decompresses the records of a batch into the buffer, unless they are not compressed.
+func (buf *buffer) inflate(b []byte, codec uint16) ([]byte, error) {
 	if codec == 0 {
 		return b, nil
 	}
@@ -113,17 +117,38 @@ func inflate(b []byte, codec uint16) ([]byte, error) {
 	if c == nil {
 		return nil, fmt.Errorf("compression %d is not known", codec)
 	}
+	have := len(buf.inflated)
+	if codec == uint16(kafka.Lz4) {
+		if out, ok := unframe(buf.inflated, b, maxInflated); ok {
+			buf.inflated = out
+			return out[have:len(out):len(out)], nil
+		}
+	}
 	r := c.NewReader(bytes.NewReader(b))
 	defer r.Close()
-	out := bytes.NewBuffer(make([]byte, 0, min(4*len(b), maxInflated)))
-	n, err := out.ReadFrom(io.LimitReader(r, maxInflated+1))
+	out, err := readAtMost(buf.inflated, r, maxInflated)
 	if err != nil {
 		return nil, fmt.Errorf("decompress: %w", err)
 	}
-	if n > maxInflated {
-		return nil, fmt.Errorf("more than %d bytes when decompressed", maxInflated)
+	buf.inflated = out
+	return out[have:len(out):len(out)], nil
+}
+
+// readAtMost appends what r yields, which is an error beyond limit bytes.
+func readAtMost(dst []byte, r io.Reader, limit int) ([]byte, error) {
+	for most := len(dst) + limit; ; {
+		dst = slices.Grow(dst, 4<<10)
+		n, err := r.Read(dst[len(dst):cap(dst)])
+		dst = dst[:len(dst)+n]
+		switch {
+		case len(dst) > most:
+			return dst, fmt.Errorf("more than %d bytes", limit)
+		case errors.Is(err, io.EOF):
+			return dst, nil
+		case err != nil:
+			return dst, err
+		}
 	}
-	return out.Bytes(), nil
 }
 
 // rawRecord is a record with its time relative to its batch's.

@@ -111,7 +111,7 @@ func TestParseBatches(t *testing.T) {
 		for _, m := range tc.batches {
 			b = append(b, m.bytes(t)...)
 		}
-		got, next, err := parseBatches(b[:len(b)-tc.cut], tc.from, nil)
+		got, next, err := parseBatches(b[:len(b)-tc.cut], tc.from, &buffer{})
 		if err != nil || next != tc.next || fmt.Sprint(show(got)) != fmt.Sprint(tc.want) {
 			t.Errorf("%s: %v, next %d, error %v; want %v, next %d", tc.name, show(got), next, err, tc.want, tc.next)
 		}
@@ -119,7 +119,7 @@ func TestParseBatches(t *testing.T) {
 	for codec := uint16(1); codec <= 4; codec++ {
 		m := two
 		m.attributes = codec
-		got, next, err := parseBatches(m.bytes(t), 10, nil)
+		got, next, err := parseBatches(m.bytes(t), 10, &buffer{})
 		if err != nil || next != 12 || len(got) != 2 || string(got[0].Value) != "v" {
 			t.Errorf("compression %d: %v, next %d, error %v", codec, show(got), next, err)
 		}
@@ -145,7 +145,7 @@ func TestParseBatchesRefuses(t *testing.T) {
 		"too many records": change(60, 9, true),
 		"length":           change(11, 3, false),
 	} {
-		got, next, err := parseBatches(b, 10, nil)
+		got, next, err := parseBatches(b, 10, &buffer{})
 		var corrupt *corruptError
 		if !errors.As(err, &corrupt) || next != 10 || corrupt.next <= 10 || len(got) != 0 {
 			t.Errorf("%s: %v, next %d, error %v", name, show(got), next, err)
@@ -165,7 +165,7 @@ func FuzzParseBatches(f *testing.F) {
 		if len(b) > batchHeader {
 			binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[21:], castagnoli))
 		}
-		records, next, err := parseBatches(b, from, nil)
+		records, next, err := parseBatches(b, from, &buffer{})
 		if next < from {
 			t.Fatalf("went back from %d to %d", from, next)
 		}

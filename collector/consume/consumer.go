@@ -43,7 +43,7 @@ type Batch struct {
 	done    func()
 }
 
-// Done says that the batch was applied.
+// Done says that the batch was applied. The memory of its keys and values is then taken for other records.
 func (b *Batch) Done() {
 	if b.done != nil {
 		b.done()

@@ -283,7 +283,7 @@ func TestCorruptBatch(t *testing.T) {
 	broken := made{base: 10, last: 4, records: []madeRecord{{0, 0, []byte("k"), []byte("v"), 0}}}.bytes(t)
 	broken[len(broken)-1] ^= 1
 	good := made{base: 15, records: []madeRecord{{0, 0, []byte("k"), []byte("v"), 0}}}.bytes(t)
-	got := fetched{records: append(broken, good...), high: 16}
+	got := fetched{records: append(broken, good...), high: 16, buffer: &buffer{}}
 	for range 2 {
 		if err := f.take(t.Context(), got); err == nil || f.next != 10 {
 			t.Fatalf("next = %d, error %v: want another try at 10", f.next, err)
@@ -292,7 +292,7 @@ func TestCorruptBatch(t *testing.T) {
 	if err := f.take(t.Context(), got); err != nil || f.next != 15 {
 		t.Fatalf("next = %d, error %v: want to go on at 15", f.next, err)
 	}
-	if err := f.take(t.Context(), fetched{records: good, high: 16}); err != nil || f.next != 16 {
+	if err := f.take(t.Context(), fetched{records: good, high: 16, buffer: &buffer{}}); err != nil || f.next != 16 {
 		t.Fatalf("next = %d, error %v: want 16", f.next, err)
 	}
 	if s := c.Stats(); s.Corrupt != 1 {

@@ -14,6 +14,13 @@ import (
 // stallAfter is how long a follower may stand still with records before it, or without an answer.
 const stallAfter = 30 * time.Second
 
+// A partition that is followed closely yields a record or two an answer, and then most of the work is asking. After so
+// few bytes the next question waits a little, so that the answer to it is worth its while.
+const (
+	fewBytes = 64 << 10
+	linger   = 20 * time.Millisecond
+)
+
 // follower reads one partition from its start position on, over as many sessions as it takes.
 type follower struct {
 	c      *Consumer
@@ -113,6 +120,9 @@ func (f *follower) session(ctx context.Context) error {
 			return err
 		}
 		f.lag.Store(max(got.high-f.next, 0))
+		if len(got.records) < fewBytes {
+			sleep(ctx, linger)
+		}
 		switch {
 		case f.next > before || got.high <= f.next:
 			still = time.Now()
@@ -165,11 +175,11 @@ func (f *follower) reopen(s *session) error {
 // take hands fetched records over. A batch that cannot be read is fetched twice more, in case it was damaged on the
 // way, and then skipped.
 func (f *follower) take(ctx context.Context, got fetched) error {
-	records, next, err := parseBatches(got.records, f.next, nil)
-	if len(records) > 0 {
-		if err := f.send(ctx, &Batch{Partition: f.p, Records: records}); err != nil {
-			return err
-		}
+	records, next, err := parseBatches(got.records, f.next, got.buffer)
+	if len(records) == 0 {
+		got.buffer.release()
+	} else if err := f.send(ctx, &Batch{Partition: f.p, Records: records, done: got.buffer.release}); err != nil {
+		return err
 	}
 	f.set(next)
 	var corrupt *corruptError

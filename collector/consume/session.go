@@ -16,7 +16,7 @@ import (
 
 // Limits of one fetch.
 const (
-	fetchBytes = 512 << 10              // asked for; a single larger batch comes whole all the same
+	fetchBytes = 256 << 10              // asked for; a single larger batch comes whole all the same
 	maxWait    = 500 * time.Millisecond // how long the broker may wait for a first record
 	slack      = 10 * time.Second       // how much longer an answer may take
 	// maxResponse bounds what a broken broker can make us allocate. Kafka's largest batch is far below it.
@@ -109,6 +109,7 @@ func (s *session) offsetAt(t time.Time) (offset int64, ok bool, err error) {
 type fetched struct {
 	records []byte // record batches; the last one may be cut off
 	high    int64  // the offset after the partition's last record
+	buffer  *buffer
 }
 
 // fetch asks for records from an offset on, and waits at most maxWait for the first. A Kafka error code comes back as
@@ -130,11 +131,19 @@ func (s *session) fetch(offset int64) (fetched, error) {
 	if size > maxResponse {
 		return fetched{}, fmt.Errorf("broker announced an answer of %d bytes", size)
 	}
-	body := make([]byte, size)
-	if _, err := io.ReadFull(s.in, body); err != nil {
+	// Only now, so that the many that wait for an answer hold no memory for it.
+	buf := take(int(size))
+	if _, err := io.ReadFull(s.in, buf.body); err != nil {
+		buf.release()
 		return fetched{}, err
 	}
-	return parseFetch(body, s.id)
+	got, err := parseFetch(buf.body, s.id)
+	if err != nil {
+		buf.release()
+		return fetched{}, err
+	}
+	got.buffer = buf
+	return got, nil
 }
 
 // appendFetch encodes a Fetch request of version 4, the oldest that Kafka 4 speaks and the newest with nothing in it

@@ -105,6 +105,17 @@ func (c *Cluster) Addrs() []string {
 	return addrs
 }
 
+// PIDs are the numbers of the brokers' processes.
+func (c *Cluster) PIDs() []int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	pids := make([]int, len(c.brokers))
+	for i, b := range c.brokers {
+		pids[i] = b.process.PID()
+	}
+	return pids
+}
+
 // Stop shuts broker i down in order, i counting from 0.
 func (c *Cluster) Stop(i int) error {
 	c.mu.Lock()
