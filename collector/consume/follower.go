@@ -18,6 +18,8 @@ const stallAfter = 30 * time.Second
 type follower struct {
 	c      *Consumer
 	p      Partition
+	epoch  int64
+	out    chan<- *Batch
 	cancel context.CancelFunc
 	gate   chan struct{} // of an inventory: closed here; of telemetry: waited for; nil where there is none
 
@@ -197,7 +199,7 @@ func (f *follower) catchUp(ctx context.Context) error {
 	}
 	f.caught = true
 	f.ready.Store(true)
-	err := f.send(ctx, &Batch{Partition: f.p, done: func() { f.c.applied(f.p) }})
+	err := f.send(ctx, &Batch{Partition: f.p, done: func() { f.c.applied(f) }})
 	if err == nil && f.p.Inventory {
 		close(f.gate)
 	}
@@ -211,8 +213,9 @@ func (f *follower) send(ctx context.Context, b *Batch) error {
 		f.busy.Store(false)
 		f.touch()
 	}()
+	b.Epoch = f.epoch
 	select {
-	case f.c.out <- b:
+	case f.out <- b:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
