@@ -307,7 +307,7 @@ func (c *Consumer) assign(ctx context.Context, wg *sync.WaitGroup) {
 // start follows one more partition. The caller holds the lock.
 func (c *Consumer) start(ctx context.Context, p Partition, epoch int64, wg *sync.WaitGroup) {
 	ctx, cancel := context.WithCancel(ctx)
-	f := &follower{c: c, p: p, epoch: epoch, out: c.cfg.Route(p), cancel: cancel, next: -1}
+	f := &follower{c: c, p: p, epoch: epoch, cancel: cancel, next: -1}
 	f.touch()
 	if p.Inventory {
 		c.gates[p] = make(chan struct{})

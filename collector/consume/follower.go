@@ -19,7 +19,6 @@ type follower struct {
 	c      *Consumer
 	p      Partition
 	epoch  int64
-	out    chan<- *Batch
 	cancel context.CancelFunc
 	gate   chan struct{} // of an inventory: closed here; of telemetry: waited for; nil where there is none
 
@@ -215,7 +214,7 @@ func (f *follower) send(ctx context.Context, b *Batch) error {
 	}()
 	b.Epoch = f.epoch
 	select {
-	case f.out <- b:
+	case f.c.cfg.Route(f.p) <- b:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
