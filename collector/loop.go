@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/consume"
 	"github.com/exameter/exameter/collector/feed/metrics"
 	"github.com/exameter/exameter/collector/view"
@@ -22,7 +23,7 @@ const hung = 10 * time.Second
 func (c *collector) watch(ctx context.Context) {
 	tick := time.NewTicker(c.cfg.FoldInterval.D())
 	defer tick.Stop()
-	c.snapshot.Store(c.view.Snapshot())
+	c.snapshot.Store(c.sum())
 	dirty, due := false, time.NewTimer(time.Hour)
 	defer due.Stop()
 	for {
@@ -38,13 +39,22 @@ func (c *collector) watch(ctx context.Context) {
 			}
 		case <-due.C:
 			dirty = false
-			c.snapshot.Store(c.view.Snapshot())
+			c.snapshot.Store(c.sum())
 		case <-tick.C:
 			c.settle()
 		case <-c.opts.Reload:
 			c.reload(ctx)
 		}
 	}
+}
+
+// sum sums the view up: all centres, or those of the registry where no others are to be discovered.
+func (c *collector) sum() *capacity.Snapshot {
+	if c.cfg.Discover {
+		return c.view.Snapshot(nil)
+	}
+	reg := c.registry.Load()
+	return c.view.Snapshot(func(centre string) bool { return reg.Centre(centre) != nil })
 }
 
 // fold takes records of the partials topic.
@@ -70,7 +80,7 @@ func (c *collector) settle() {
 	waiting := c.incomplete()
 	c.waiting.Store(&waiting)
 	if waiting == "" {
-		s := c.view.Snapshot()
+		s := c.sum()
 		c.snapshot.Store(s)
 		c.ready.Store(true)
 		c.log.Info("answers are complete", "parts", s.Parts.Total, "own", len(c.owned.all(every)), "revision", s.Revision)

@@ -100,12 +100,17 @@ func (v *View) Part(centre string, number int) *partial.Partial {
 	return nil
 }
 
-// Snapshot sums up. Ages are those the partials give, and as much more as the log has moved on since.
-func (v *View) Snapshot() *capacity.Snapshot {
+// Snapshot sums the parts of those centres up that admits, which may be nil, lets in. Ages are those the partials give, and as much more as the log has moved on since.
+func (v *View) Snapshot(admits func(centre string) bool) *capacity.Snapshot {
 	s := &capacity.Snapshot{Revision: v.revision, AsOf: time.UnixMilli(v.asOf)}
 	var stale int64
 	var catalogues []string
+	var parts []*part
 	for _, p := range v.parts {
+		if admits != nil && !admits(p.centre) {
+			continue
+		}
+		parts = append(parts, p)
 		stale = max(stale, p.partial.StaleAfter)
 		if !slices.Contains(catalogues, p.partial.Catalogue) {
 			catalogues = append(catalogues, p.partial.Catalogue)
@@ -122,7 +127,7 @@ func (v *View) Snapshot() *capacity.Snapshot {
 	slices.Sort(catalogues)
 	s.Catalogue, s.StaleAfter = strings.Join(catalogues, ", "), time.Duration(stale)*time.Millisecond
 	sum := summing{s: s, pools: map[capacity.Pool]int{}, shapes: map[string]int{}}
-	for _, p := range v.parts {
+	for _, p := range parts {
 		sum.add(p, max(v.asOf-p.at, 0), stale)
 	}
 	s.Sort()

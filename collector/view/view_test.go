@@ -42,7 +42,7 @@ func record(t interface{ Fatal(...any) }, instance string, generation int32, seq
 
 // answer is the document of a view, as HTTP would give it.
 func answer(t interface{ Fatal(...any) }, v *View) (*capacity.Document, string) {
-	doc, err := v.Snapshot().Document(capacity.Query{By: []capacity.Dimension{capacity.ByCentre}})
+	doc, err := v.Snapshot(nil).Document(capacity.Query{By: []capacity.Dimension{capacity.ByCentre}})
 	if err != nil {
 		t.Fatal(err)
 	}
