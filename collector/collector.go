@@ -66,6 +66,7 @@ type collector struct {
 	// The view belongs to the goroutine of watch; others see what it publishes below.
 	view    *view.View
 	partial chan *consume.Batch
+	heard   time.Time // when the last partials were read
 
 	consumer   *consume.Consumer
 	quarantine *quarantine.Quarantine

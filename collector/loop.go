@@ -24,6 +24,7 @@ func (c *collector) watch(ctx context.Context) {
 	tick := time.NewTicker(c.cfg.FoldInterval.D())
 	defer tick.Stop()
 	c.snapshot.Store(c.sum())
+	c.heard = time.Now()
 	dirty, due := false, time.NewTimer(time.Hour)
 	defer due.Stop()
 	for {
@@ -42,6 +43,9 @@ func (c *collector) watch(ctx context.Context) {
 			c.snapshot.Store(c.sum())
 		case <-tick.C:
 			c.settle()
+			if silent := time.Since(c.heard); silent > c.cfg.StaleAfter.D() && c.ready.Load() {
+				c.snapshot.Store(c.sum().Silenced(silent))
+			}
 		case <-c.opts.Reload:
 			c.reload(ctx)
 		}
@@ -59,6 +63,9 @@ func (c *collector) sum() *capacity.Snapshot {
 
 // fold takes records of the partials topic.
 func (c *collector) fold(b *consume.Batch) {
+	if len(b.Records) > 0 {
+		c.heard = time.Now()
+	}
 	for i := range b.Records {
 		rec := &b.Records[i]
 		outcome, err := c.view.Apply(rec.Key, rec.Value, rec.Offset, rec.Time)

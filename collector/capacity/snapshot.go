@@ -18,6 +18,7 @@ type Snapshot struct {
 	Catalogue  string
 	StaleAfter time.Duration
 	Parts      Parts
+	Cut        bool // nothing was read from the log for StaleAfter: see Silenced
 	Pools      []PoolCell
 	Shapes     []Shape
 }
@@ -157,4 +158,26 @@ func (s *Snapshot) SameStates(o *Snapshot) bool {
 		}
 	}
 	return true
+}
+
+// Silenced returns what s has come to when nothing more was heard for so long: silence is never idle, so every device is
+// stale, and what there is stays rated.
+func (s *Snapshot) Silenced(since time.Duration) *Snapshot {
+	out := *s
+	out.Cut = true
+	out.Parts.Current, out.Parts.Behind = 0, s.Parts.Total
+	out.Parts.OldestS += since.Seconds()
+	out.Pools, out.Shapes = slices.Clone(s.Pools), slices.Clone(s.Shapes)
+	for i := range out.Pools {
+		var c Cell
+		for state, n := range s.Pools[i].Cell.Devices {
+			c.Devices[Stale] += n
+			c.Units[Stale] += s.Pools[i].Cell.Units[state]
+		}
+		out.Pools[i].Cell = c
+	}
+	for i := range out.Shapes {
+		out.Shapes[i].Online, out.Shapes[i].Ages = 0, Ages{}
+	}
+	return &out
 }

@@ -166,3 +166,20 @@ func TestPure(t *testing.T) {
 		}
 	})
 }
+
+// TestSilenced makes everything stale, and loses nothing.
+func TestSilenced(t *testing.T) {
+	v := New()
+	v.Apply([]byte("guian/0"), record(t, "one", 3, 1, 3, 1, 1000), 10, start)
+	before := v.Snapshot(nil)
+	doc, err := before.Silenced(31 * time.Second).Document(capacity.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if doc.Total.Devices != (capacity.Devices{Rated: 4, Stale: 4}) || doc.Total.Hosts != (capacity.Hosts{Rated: 1}) || doc.Total.Age != nil || doc.Parts != (capacity.Parts{Total: 1, Behind: 1, OldestS: 31}) {
+		t.Errorf("%+v, parts %+v", doc.Total, doc.Parts)
+	}
+	if doc, _ := answer(t, v); doc.Total.Devices.Free != 1 || doc.Total.Eflops.Rated != 4*989_500_000 {
+		t.Errorf("the view itself changed: %+v", doc.Total)
+	}
+}

@@ -94,8 +94,12 @@ func (src Source) snapshot(w http.ResponseWriter) *capacity.Snapshot {
 
 // fresh sets the headers of an answer that is a function of the revision, and reports whether the client has it already.
 // The tag is weak where something else has a part in the answer.
-func fresh(w http.ResponseWriter, r *http.Request, revision int64, weak bool) bool {
-	tag := `"` + strconv.FormatInt(revision, 10) + `"`
+func fresh(w http.ResponseWriter, r *http.Request, s *capacity.Snapshot, weak bool) bool {
+	tag := strconv.FormatInt(s.Revision, 10)
+	if s.Cut {
+		tag += "-cut"
+	}
+	tag = `"` + tag + `"`
 	if weak {
 		tag = "W/" + tag
 	}
