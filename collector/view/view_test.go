@@ -111,8 +111,10 @@ func TestRefused(t *testing.T) {
 	v := New()
 	v.Apply([]byte("guian/0"), record(t, "one", 3, 1, 3, 1, 1000), 1, start)
 	_, before := answer(t, v)
-	for i, bad := range []string{"", "{", `{"schema":2}`, `{"schema":1,"stale_after_ms":0}`, `{"schema":1,"stale_after_ms":1,"shapes":[{"pools":[0]}]}`,
-		`{"schema":1,"stale_after_ms":1,"pools":[{"devices":[-1]}]}`, `{"schema":1,"stale_after_ms":1,"shapes":[{"ages":[[128,1]]}]}`} {
+	for i, bad := range []string{
+		"", "{", `{"schema":2}`, `{"schema":1,"stale_after_ms":0}`, `{"schema":1,"stale_after_ms":1,"shapes":[{"pools":[0]}]}`,
+		`{"schema":1,"stale_after_ms":1,"pools":[{"devices":[-1]}]}`, `{"schema":1,"stale_after_ms":1,"shapes":[{"ages":[[128,1]]}]}`,
+	} {
 		if outcome, err := v.Apply([]byte("guian/0"), []byte(bad), 1, start); outcome != Refused || err == nil {
 			t.Errorf("record %d was %s", i, outcome)
 		}
