@@ -25,7 +25,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // do: the time of a record decides when it expires and where a look-up by time finds it, and a host with a wrong clock
 // must not decide that.
 func stampOnArrival(c *kfake.Cluster) {
-	var control func(kmsg.Request) (kmsg.Response, error, bool) //nolint:revive // the order is kfake's
+	var control func(kmsg.Request) (kmsg.Response, error, bool)
 	control = func(r kmsg.Request) (kmsg.Response, error, bool) {
 		if req, ok := r.(*kmsg.ProduceRequest); ok {
 			now := time.Now().UnixMilli()

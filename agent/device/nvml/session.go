@@ -202,7 +202,7 @@ func (c *card) adopt(k telemetry.DeviceInfo, taken map[string]bool) {
 }
 
 // read samples all cards. Ended says that the driver will answer nothing more in this session.
-func (ses *session) read(now time.Time) (r poll.Reading, err error, ended bool) { //nolint:revive // the error belongs to the reading, not to the call
+func (ses *session) read(now time.Time) (r poll.Reading, err error, ended bool) {
 	devices := make([]poll.DeviceReading, len(ses.cards))
 	failures, lost := 0, 0
 	err = ses.problem

@@ -1,6 +1,7 @@
 package httpfeed
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -136,7 +137,8 @@ func matches(header, tag string) bool {
 
 // refuse answers a request that cannot be understood.
 func refuse(w http.ResponseWriter, err error) {
-	if bad, ok := err.(*badParameter); ok { //nolint:errorlint // parse returns it bare
+	var bad *badParameter
+	if errors.As(err, &bad) {
 		problem(w, http.StatusBadRequest, bad.name, bad.Error())
 		return
 	}
