@@ -47,9 +47,9 @@ func (a *applier) count(m *metrics.Metrics) {
 	a.retired = m.Records.WithLabelValues("inventory", "retired")
 }
 
-// apply takes the records of one partition. What cannot be used goes to quarantine; nothing stops the rest.
-func (c *collector) apply(b *consume.Batch) {
-	now := c.now()
+// apply takes the records of one partition of the part. What cannot be used goes to quarantine; nothing stops the rest.
+func (w *worker) apply(p *part, b *consume.Batch) {
+	now := w.c.now()
 	for i := range b.Records {
 		rec := &b.Records[i]
 		at := rec.Time
@@ -58,78 +58,84 @@ func (c *collector) apply(b *consume.Batch) {
 		}
 		var err error
 		if b.Inventory {
-			err = c.applyInventory(b, rec, at)
+			err = w.applyInventory(p, b, rec, at)
 		} else {
-			err = c.applyReport(b, rec, at)
+			err = w.applyReport(p, b, rec, at)
 		}
 		if err != nil {
-			c.reject(b, rec, err)
+			w.reject(b, rec, err)
 		}
 	}
-	if a := &c.applier; a.decoder.Unknown > a.unknown {
-		c.metrics.UnknownFields.Add(float64(a.decoder.Unknown - a.unknown))
+	if n := len(b.Records); n > 0 {
+		p.next[kindOf(b)] = b.Records[n-1].Offset + 1
+	}
+	if a := &w.applier; a.decoder.Unknown > a.unknown {
+		w.c.metrics.UnknownFields.Add(float64(a.decoder.Unknown - a.unknown))
 		a.unknown = a.decoder.Unknown
 	}
 }
 
-func (c *collector) applyReport(b *consume.Batch, rec *consume.Record, at time.Time) error {
-	a := &c.applier
-	c.fleet.Prime(b.Centre, rec.Key, &a.report)
+func (w *worker) applyReport(p *part, b *consume.Batch, rec *consume.Record, at time.Time) error {
+	a := &w.applier
+	p.fleet.Prime(b.Centre, rec.Key, &a.report)
 	if err := a.decoder.Report(rec.Value, &a.report); err != nil {
 		return err
 	}
-	if err := c.checkOrigin(b, rec, &a.report.Header); err != nil {
+	if err := w.checkOrigin(b, rec, &a.report.Header); err != nil {
 		return err
 	}
-	a.results[reports][c.fleet.ApplyReport(b.Centre, &a.report, at)].Inc()
+	a.results[reports][p.fleet.ApplyReport(b.Centre, &a.report, at)].Inc()
 	return nil
 }
 
-func (c *collector) applyInventory(b *consume.Batch, rec *consume.Record, at time.Time) error {
-	a := &c.applier
+func (w *worker) applyInventory(p *part, b *consume.Batch, rec *consume.Record, at time.Time) error {
+	a := &w.applier
 	if rec.Value == nil {
-		c.fleet.Retire(b.Centre, string(rec.Key))
+		p.fleet.Retire(b.Centre, string(rec.Key))
 		a.retired.Inc()
 		return nil
 	}
 	if err := a.decoder.Inventory(rec.Value, &a.inventory); err != nil {
 		return err
 	}
-	if err := c.checkOrigin(b, rec, &a.inventory.Header); err != nil {
+	if err := w.checkOrigin(b, rec, &a.inventory.Header); err != nil {
 		return err
 	}
-	a.results[inventories][c.fleet.ApplyInventory(b.Centre, &a.inventory, at)].Inc()
+	a.results[inventories][p.fleet.ApplyInventory(b.Centre, &a.inventory, at)].Inc()
 	return nil
 }
 
 // checkOrigin refuses a record whose key is not its host, and counts what is odd and yet usable.
-func (c *collector) checkOrigin(b *consume.Batch, rec *consume.Record, h *telemetry.Header) error {
+func (w *worker) checkOrigin(b *consume.Batch, rec *consume.Record, h *telemetry.Header) error {
 	if string(rec.Key) != h.Host {
 		return &telemetry.Error{Reason: reasonKey, Field: "host", Err: fmt.Errorf("the key is %.100q, the host %.100q", rec.Key, h.Host)}
 	}
 	if h.Centre != b.Centre {
-		c.metrics.ForeignCentre.Inc() // only the topic's centre can write to the topic, so that is where it counts
+		w.c.metrics.ForeignCentre.Inc() // only the topic's centre can write to the topic, so that is where it counts
 	}
 	if h.Time.Sub(rec.Time) > futureLimit {
-		c.metrics.FutureDated.Inc()
+		w.c.metrics.FutureDated.Inc()
 	}
 	return nil
 }
 
 // reject counts a record that could not be used, and keeps it aside.
-func (c *collector) reject(b *consume.Batch, rec *consume.Record, err error) {
+func (w *worker) reject(b *consume.Batch, rec *consume.Record, err error) {
 	reason := telemetry.Reason("unknown")
 	var te *telemetry.Error
 	if errors.As(err, &te) {
 		reason = te.Reason
 	}
-	kind := reports
-	if b.Inventory {
-		kind = inventories
-	}
-	c.applier.rejected[kind].Inc()
-	c.metrics.Rejected.WithLabelValues(string(reason)).Inc()
-	c.quarantine.Put(&quarantine.Record{
+	w.applier.rejected[kindOf(b)].Inc()
+	w.c.metrics.Rejected.WithLabelValues(string(reason)).Inc()
+	w.c.quarantine.Put(&quarantine.Record{
 		Reason: string(reason), Detail: err.Error(), Topic: b.Topic, Partition: b.Number, Offset: rec.Offset, Key: rec.Key, Value: rec.Value,
 	})
+}
+
+func kindOf(b *consume.Batch) int {
+	if b.Inventory {
+		return inventories
+	}
+	return reports
 }

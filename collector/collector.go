@@ -1,5 +1,6 @@
-// Package collector is the program that answers for the province: it follows all centres' topics, keeps the last state of
-// every host, folds it into capacity and answers questions about it.
+// Package collector is the program that answers for the province. It shares the partitions of all centres' topics with other
+// collectors, keeps the last state of every host of its own, sums it up into partials, reads the partials of all collectors
+// and answers from their sum.
 package collector
 
 import (
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,14 +22,16 @@ import (
 	"github.com/exameter/exameter/collector/feed/httpfeed"
 	"github.com/exameter/exameter/collector/feed/metrics"
 	"github.com/exameter/exameter/collector/fleet"
+	"github.com/exameter/exameter/collector/group"
 	"github.com/exameter/exameter/collector/quarantine"
 	"github.com/exameter/exameter/collector/registry"
+	"github.com/exameter/exameter/collector/view"
 )
 
 // clientID is how the collector introduces itself to Kafka.
 const clientID = "exameter-collector"
 
-// checkEvery is how often the fleet is recounted.
+// checkEvery is how often the fleets are recounted.
 const checkEvery = time.Minute
 
 // Options are what a program that runs a collector within itself may set. Zero values are defaults.
@@ -36,7 +40,7 @@ type Options struct {
 	Registry *registry.Registry // instead of the file named in the configuration
 	Catalog  *catalog.Catalog   // instead of the embedded one and the file named in the configuration
 	Ready    func(addr string)  // called once HTTP is answered, with the address it is answered at
-	Alive    func()             // called after every fold: a collector that hangs stops calling it
+	Alive    func()             // called again and again while everything moves: a collector that hangs stops calling it
 	Reload   <-chan struct{}    // each value makes the registry and the catalogue be read anew
 	Now      func() time.Time
 	Version  string
@@ -49,18 +53,31 @@ type collector struct {
 	log  *slog.Logger
 	now  func() time.Time
 
-	// The fleet belongs to the goroutine of loop; others see what it publishes below.
-	fleet   *fleet.Fleet
-	applier applier
+	instance, address string // who this collector is to others, and where it answers
+	began             int64  // of the sequence numbers of this run
+	sequence          atomic.Int64
+
+	workers   []*worker
+	owned     ownership
+	member    *group.Member
+	publisher *publisher
+	pricing   atomic.Pointer[fleet.Pricing]
+
+	// The view belongs to the goroutine of watch; others see what it publishes below.
+	view    *view.View
+	partial chan *consume.Batch
+	heard   time.Time // when the last partials were read
 
 	consumer   *consume.Consumer
 	quarantine *quarantine.Quarantine
 	metrics    *metrics.Metrics
 
 	snapshot atomic.Pointer[capacity.Snapshot]
-	counts   atomic.Pointer[fleet.Stats]
+	stats    counts
 	registry atomic.Pointer[registry.Registry]
-	ready    atomic.Bool // the first rebuild is complete and folded
+	ready    atomic.Bool // every part stood in the view, and this collector's own as it had rebuilt them
+	waiting  atomic.Pointer[string]
+	noTopic  atomic.Bool // there is no partials topic
 }
 
 // Run collects until ctx ends, which is not an error. It fails for what is wrong at the start: configuration, registry,
@@ -82,24 +99,63 @@ func Run(ctx context.Context, cfg Config, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("listen for HTTP: %w", err)
 	}
-	writer := quarantine.NewWriter(client)
-	defer closeSoon(writer)
-	batches := make(chan *consume.Batch, 16)
+	writer, partials := quarantine.NewWriter(client), newPartialWriter(client)
+	defer closeSoon(writer, partials)
 	c.quarantine = quarantine.New(writer, c.log, c.now)
-	c.consumer = consume.New(consume.Config{
-		Brokers: cfg.Kafka.Brokers, Dialer: func() (*kafka.Dialer, error) { return cfg.Kafka.Dialer(clientID) },
-		Log: c.log, Now: c.now, Rewind: 3 * cfg.StaleAfter.D(),
-		Centres: func() []string { return c.registry.Load().IDs() }, Discover: cfg.Discover,
-		AppendTime: func(ctx context.Context, topic string) (bool, error) { return consume.AppendTime(ctx, client, topic) },
-	}, batches)
-	return c.run(ctx, listener, batches)
+	c.join(listener.Addr().String(), client, partials)
+	return c.run(ctx, listener)
 }
 
-// closeSoon closes a writer, and goes without it where a broker that does not answer keeps it waiting.
-func closeSoon(w *kafka.Writer) {
+// join makes what takes part in the group: the member, the consumer that it drives, the publisher.
+func (c *collector) join(listen string, client *kafka.Client, partials quarantine.Writer) {
+	c.instance, c.address = c.cfg.instance(listen), c.cfg.address(listen)
+	c.began = c.now().UnixMicro() // so that sequences grow over restarts too
+	c.sequence.Store(c.began)
+	c.member = group.New(group.Config{
+		ID: c.cfg.Group, Instance: c.instance, Brokers: c.cfg.Kafka.Brokers, Log: c.log,
+		Dialer: func() (*kafka.Dialer, error) { return c.cfg.Kafka.Dialer(clientID) },
+		Changed: func() {
+			c.owned.settle(c.member.Owns)
+			c.consumer.Reassign()
+		},
+	})
+	c.publisher = newPublisher(partials, c.log, func(p consume.Part, epoch int64) bool {
+		now, owned := c.owned.of(p)
+		_, leased := c.member.Lease()
+		return owned && now == epoch && leased
+	})
+	c.consumer = consume.New(consume.Config{
+		Brokers: c.cfg.Kafka.Brokers, Dialer: func() (*kafka.Dialer, error) { return c.cfg.Kafka.Dialer(clientID) },
+		Log: c.log, Now: c.now, Rewind: 3 * c.cfg.StaleAfter.D(),
+		Centres: func() []string { return c.registry.Load().IDs() }, Discover: c.cfg.Discover,
+		AppendTime: func(ctx context.Context, topic string) (bool, error) { return consume.AppendTime(ctx, client, topic) },
+		Owned:      c.owned.of,
+		Listed: func(parts []consume.Part, partials bool) {
+			c.owned.list(parts, c.member.Owns)
+			c.noTopic.Store(!partials)
+			if partials {
+				c.member.Offer(parts)
+			}
+		},
+		Route: func(p consume.Partition) chan<- *consume.Batch {
+			if p.Shared() {
+				return c.partial
+			}
+			return c.workerOf(p.Part()).batches
+		},
+	}, nil)
+}
+
+// workerOf returns the worker that a part is with, always the same one.
+func (c *collector) workerOf(p consume.Part) *worker { return c.workers[spot(p, len(c.workers))] }
+
+// closeSoon closes writers, and goes without it where a broker that does not answer keeps it waiting.
+func closeSoon(writers ...*kafka.Writer) {
 	closed := make(chan struct{})
 	go func() {
-		_ = w.Close() // what it could not write was counted
+		for _, w := range writers {
+			_ = w.Close() // what it could not write was counted
+		}
 		close(closed)
 	}()
 	select {
@@ -110,7 +166,9 @@ func closeSoon(w *kafka.Writer) {
 
 // newCollector makes a collector that has read its files and done nothing yet.
 func newCollector(cfg Config, opts Options) (*collector, error) {
-	c := &collector{cfg: cfg, opts: opts, log: cmp.Or(opts.Log, slog.Default()), now: opts.Now}
+	c := &collector{
+		cfg: cfg, opts: opts, log: cmp.Or(opts.Log, slog.Default()), now: opts.Now, view: view.New(), partial: make(chan *consume.Batch, 16),
+	}
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -119,14 +177,16 @@ func newCollector(cfg Config, opts Options) (*collector, error) {
 		return nil, err
 	}
 	c.registry.Store(reg)
-	c.fleet = fleet.New(fleet.Options{StaleAfter: cfg.StaleAfter.D(), Pricing: Pricing(cat, reg)})
-	c.counts.Store(&fleet.Stats{})
+	pricing := Pricing(cat, reg)
+	c.pricing.Store(&pricing)
 	c.metrics = metrics.New(opts.Version, metrics.Source{
-		Snapshot: c.snapshot.Load, Fleet: func() fleet.Stats { return *c.counts.Load() },
+		Snapshot: c.snapshot.Load, Fleet: c.stats.sum, Parts: c.parts,
 		Consume: func() consume.Stats { return c.consumer.Stats() }, Quarantine: func() quarantine.Stats { return c.quarantine.Stats() },
 		Ready: c.ready.Load,
 	})
-	c.applier.count(c.metrics)
+	for range runtime.GOMAXPROCS(0) {
+		c.workers = append(c.workers, newWorker(c))
+	}
 	return c, nil
 }
 
@@ -155,7 +215,7 @@ func (c *collector) load() (*catalog.Catalog, *registry.Registry, error) {
 }
 
 // run starts what answers before what asks, and stops in the other order.
-func (c *collector) run(ctx context.Context, listener net.Listener, batches <-chan *consume.Batch) error {
+func (c *collector) run(ctx context.Context, listener net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	failed := make(chan error, 2)
@@ -180,7 +240,12 @@ func (c *collector) run(ctx context.Context, listener net.Listener, batches <-ch
 		c.opts.Ready(addr)
 	}
 	sources.Go(func() { fail(c.consumer.Run(ctx)) })
-	c.loop(ctx, batches)
+	sources.Go(func() { c.member.Run(ctx) })
+	sources.Go(func() { c.publisher.run(ctx) })
+	for _, w := range c.workers {
+		sources.Go(func() { w.run(ctx) })
+	}
+	c.watch(ctx)
 	sources.Wait()
 	stop()
 	answering.Wait()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"time"
 
 	"github.com/exameter/exameter/internal/broker"
@@ -14,6 +15,8 @@ import (
 // Config is the collector's configuration file; packaging/config/collector.yaml explains every key.
 type Config struct {
 	Kafka        broker.Config   `yaml:"kafka"`
+	Group        string          `yaml:"group"`
+	Instance     string          `yaml:"instance"`
 	HTTP         HTTP            `yaml:"http"`
 	Registry     string          `yaml:"registry"`
 	Catalogue    string          `yaml:"catalogue"`
@@ -25,7 +28,8 @@ type Config struct {
 
 // HTTP says where questions are answered.
 type HTTP struct {
-	Listen string `yaml:"listen"`
+	Listen    string `yaml:"listen"`
+	Advertise string `yaml:"advertise"` // host:port by which other collectors reach this one
 }
 
 // Log says what is logged, and how.
@@ -38,12 +42,46 @@ type Log struct {
 func DefaultConfig() Config {
 	return Config{
 		Kafka:        broker.Config{Brokers: []string{"127.0.0.1:9092"}},
+		Group:        "exameter-collector",
 		HTTP:         HTTP{Listen: "127.0.0.1:8470"},
 		StaleAfter:   config.Duration(30 * time.Second),
 		FoldInterval: config.Duration(200 * time.Millisecond),
 		Discover:     true,
 		Log:          Log{Level: "info", Format: "text"},
 	}
+}
+
+// maxName bounds names that other collectors read.
+const maxName = 255
+
+// address returns where this collector answers as others know it, given where it listens. An address that is every address of
+// the host is replaced by the host's name.
+func (c *Config) address(listen string) string {
+	if c.HTTP.Advertise != "" {
+		return c.HTTP.Advertise
+	}
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil || host != "" && !net.ParseIP(host).IsUnspecified() {
+		return listen
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return listen
+	}
+	return net.JoinHostPort(name, port)
+}
+
+// instance returns who this collector is in its group. Collectors of one group on one host differ by their ports.
+func (c *Config) instance(listen string) string {
+	if c.Instance != "" {
+		return c.Instance
+	}
+	name, err := os.Hostname()
+	_, port, perr := net.SplitHostPort(listen)
+	if err != nil || perr != nil {
+		return c.address(listen)
+	}
+	return net.JoinHostPort(name, port)
 }
 
 // Validate checks what YAML cannot.
@@ -53,6 +91,17 @@ func (c *Config) Validate() error {
 	}
 	if _, port, err := net.SplitHostPort(c.HTTP.Listen); err != nil || port == "" {
 		return config.Errorf("http.listen", "%q is not host:port", c.HTTP.Listen)
+	}
+	if a := c.HTTP.Advertise; a != "" {
+		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" || len(a) > maxName {
+			return config.Errorf("http.advertise", "%q is not host:port", a)
+		}
+	}
+	if c.Group == "" || len(c.Group) > maxName {
+		return config.Errorf("group", "%q is not a name: want 1 to %d characters", c.Group, maxName)
+	}
+	if len(c.Instance) > maxName {
+		return config.Errorf("instance", "%q is too long: want at most %d characters", c.Instance, maxName)
 	}
 	if d := c.StaleAfter.D(); d < time.Second || d > time.Hour {
 		return config.Errorf("stale_after", "%s is not between 1s and 1h", d)

@@ -33,8 +33,11 @@ func newBroker(t *testing.T, partitions int32, centres []string, opts ...kfake.O
 	for _, centre := range centres {
 		addCentre(t, c, centre, partitions)
 	}
-	if c.TopicInfo(telemetry.QuarantineTopic) == nil {
-		if err := c.CreateTopic(telemetry.QuarantineTopic, 1, nil); err != nil {
+	for _, topic := range []string{telemetry.QuarantineTopic, telemetry.PartialsTopic} {
+		if c.TopicInfo(topic) != nil {
+			continue
+		}
+		if err := c.CreateTopic(topic, 1, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,51 +2,129 @@ package collector
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
+	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/consume"
+	"github.com/exameter/exameter/collector/feed/metrics"
+	"github.com/exameter/exameter/collector/view"
+	"github.com/exameter/exameter/telemetry"
 )
 
-// loop applies, folds and checks, one thing at a time, until ctx ends. Nothing else touches the fleet.
-func (c *collector) loop(ctx context.Context, batches <-chan *consume.Batch) {
-	fold := time.NewTicker(c.cfg.FoldInterval.D())
-	defer fold.Stop()
-	check := time.NewTicker(checkEvery)
-	defer check.Stop()
-	c.fold()
+// breath is how long sums may rest before they are summed up again: records that come together are folded together.
+const breath = 20 * time.Millisecond
+
+// hung is how long a worker may not have moved before this collector counts as hanging.
+const hung = 10 * time.Second
+
+// watch folds the partials of all collectors into the view and publishes it, until ctx ends. Nothing else touches the view.
+func (c *collector) watch(ctx context.Context) {
+	tick := time.NewTicker(c.cfg.FoldInterval.D())
+	defer tick.Stop()
+	c.snapshot.Store(c.sum())
+	c.heard = time.Now()
+	dirty, due := false, time.NewTimer(time.Hour)
+	defer due.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case b := <-batches:
-			c.apply(b)
+		case b := <-c.partial:
+			c.fold(b)
 			b.Done()
-		case <-fold.C:
-			c.fold()
-		case <-check.C:
-			c.check()
+			if !dirty {
+				dirty = true
+				due.Reset(breath)
+			}
+		case <-due.C:
+			dirty = false
+			c.snapshot.Store(c.sum())
+		case <-tick.C:
+			c.settle()
+			if silent := time.Since(c.heard); silent > c.cfg.StaleAfter.D() && c.ready.Load() {
+				c.snapshot.Store(c.sum().Silenced(silent))
+			}
 		case <-c.opts.Reload:
-			c.reload()
+			c.reload(ctx)
 		}
 	}
 }
 
-// fold publishes the fleet as it stands.
-func (c *collector) fold() {
-	// Whether the rebuild is complete is asked first: what it rests on is then applied and part of this fold.
-	rebuilt, _ := c.consumer.Ready()
-	began := time.Now()
-	s := c.fleet.Fold(c.now())
-	c.metrics.Folds.Observe(time.Since(began).Seconds())
-	stats := c.fleet.Stats()
-	c.snapshot.Store(s)
-	c.counts.Store(&stats)
-	if c.opts.Alive != nil {
+// sum sums the view up: all centres, or those of the registry where no others are to be discovered.
+func (c *collector) sum() *capacity.Snapshot {
+	if c.cfg.Discover {
+		return c.view.Snapshot(nil)
+	}
+	reg := c.registry.Load()
+	return c.view.Snapshot(func(centre string) bool { return reg.Centre(centre) != nil })
+}
+
+// fold takes records of the partials topic.
+func (c *collector) fold(b *consume.Batch) {
+	if len(b.Records) > 0 {
+		c.heard = time.Now()
+	}
+	for i := range b.Records {
+		rec := &b.Records[i]
+		outcome, err := c.view.Apply(rec.Key, rec.Value, rec.Offset, rec.Time)
+		c.metrics.Partials.WithLabelValues(outcome.String()).Inc()
+		if outcome == view.Refused {
+			c.log.Warn("a partial cannot be read and is left out", "key", fmt.Sprintf("%.100q", rec.Key), "offset", rec.Offset, "error", err)
+		}
+	}
+}
+
+// settle sees whether answers may begin, and says that everything moves.
+func (c *collector) settle() {
+	if c.opts.Alive != nil && c.moving() {
 		c.opts.Alive()
 	}
-	if rebuilt && !c.ready.Swap(true) {
-		c.log.Info("rebuild from Kafka is complete", "hosts", stats.Hosts, "revision", s.Revision)
+	if c.ready.Load() {
+		return
 	}
+	waiting := c.incomplete()
+	c.waiting.Store(&waiting)
+	if waiting == "" {
+		s := c.sum()
+		c.snapshot.Store(s)
+		c.ready.Store(true)
+		c.log.Info("answers are complete", "parts", s.Parts.Total, "own", len(c.owned.all(every)), "revision", s.Revision)
+	}
+}
+
+// moving reports whether every worker has moved lately.
+func (c *collector) moving() bool {
+	return !slices.ContainsFunc(c.workers, func(w *worker) bool { return time.Since(time.Unix(0, w.moved.Load())) > hung })
+}
+
+func every(consume.Part) bool { return true }
+
+// incomplete says what answers wait for; nothing where they are complete.
+func (c *collector) incomplete() string {
+	if ready, waiting := c.consumer.Ready(); !ready {
+		return waiting
+	}
+	if c.noTopic.Load() {
+		return "the topic " + telemetry.PartialsTopic + " does not exist; make it with: exameter topics create"
+	}
+	if !c.member.Joined() {
+		return "the group of collectors has not agreed yet on who owns what"
+	}
+	missing, example := 0, ""
+	for _, p := range c.owned.everything() {
+		latest := c.view.Part(p.Centre, p.Number)
+		_, own := c.owned.of(p)
+		if latest == nil || own && (latest.Instance != c.instance || latest.Sequence < c.began) {
+			missing++
+			example = p.String()
+		}
+	}
+	if missing > 0 {
+		return fmt.Sprintf("%d parts have not been summed up yet, among them %s", missing, example)
+	}
+	return ""
 }
 
 // whyNot reports whether answers are complete, and if not, what they wait for.
@@ -54,24 +132,26 @@ func (c *collector) whyNot() (ready bool, waiting string) {
 	if c.ready.Load() {
 		return true, ""
 	}
-	if _, waiting = c.consumer.Ready(); waiting == "" {
-		waiting = "the first figures are being folded"
+	if ready, waiting := c.consumer.Ready(); !ready {
+		return false, "rebuilding from Kafka: " + waiting
 	}
-	return false, "rebuilding from Kafka: " + waiting
+	if w := c.waiting.Load(); w != nil && *w != "" {
+		return false, "rebuilding from Kafka: " + *w
+	}
+	return false, "rebuilding from Kafka: the first figures are being summed up"
 }
 
-// check recounts the fleet.
-func (c *collector) check() {
-	if err := c.fleet.Check(); err != nil {
-		c.metrics.Checks.WithLabelValues("different").Inc()
-		c.log.Error("the self-check failed: figures may have been wrong until now and are recounted; please report this", "error", err)
-		return
+// parts says how this collector and all parts stand, for its metrics.
+func (c *collector) parts() metrics.Parts {
+	g := c.member.Stats()
+	return metrics.Parts{
+		Owned: len(c.owned.all(every)), Generation: int64(g.Generation), Rebalances: g.Rebalances, GroupFailures: g.Failures,
+		Published: c.publisher.written.Load(), Unpublished: c.publisher.failed.Load(),
 	}
-	c.metrics.Checks.WithLabelValues("equal").Inc()
 }
 
 // reload reads the registry and the catalogue anew. What cannot be read leaves everything as it is.
-func (c *collector) reload() {
+func (c *collector) reload(ctx context.Context) {
 	cat, reg, err := c.load()
 	if err != nil {
 		c.metrics.Reloads.WithLabelValues("failed").Inc()
@@ -79,8 +159,15 @@ func (c *collector) reload() {
 		return
 	}
 	c.registry.Store(reg)
-	c.fleet.Reprice(Pricing(cat, reg))
-	c.fold()
+	pricing := Pricing(cat, reg)
+	c.pricing.Store(&pricing)
+	for _, w := range c.workers {
+		select {
+		case w.do <- func() { w.reprice(pricing) }:
+		case <-ctx.Done():
+			return
+		}
+	}
 	c.metrics.Reloads.WithLabelValues("ok").Inc()
 	c.log.Info("reloaded", "catalogue", cat.Version(), "centres", len(reg.Centres))
 }

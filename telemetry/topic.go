@@ -13,6 +13,10 @@ const (
 
 	// QuarantineTopic holds records that could not be used, with their reason and origin in headers.
 	QuarantineTopic = "exameter.v1.quarantine"
+
+	// PartialsTopic holds what collectors sum up, part by part; see docs/partials.md. It has one partition, so that its
+	// offsets order all of it.
+	PartialsTopic = "exameter.v1.partials"
 )
 
 // InventoryTopic names the compacted topic of what exists in a centre.

@@ -150,6 +150,11 @@ func (c *checker) topics(ctx context.Context, client *kafka.Client, cfg *collect
 	if len(centres) == 0 {
 		c.doubt("topics: no centre has any yet; make them with: exameter topics create")
 	}
+	if n := count[telemetry.PartialsTopic]; n != 1 {
+		c.bad("topic %s has %d partitions, want exactly 1; make it with: exameter topics create", telemetry.PartialsTopic, n)
+	} else {
+		c.good("topic %s: 1 partition", telemetry.PartialsTopic)
+	}
 	if count[telemetry.QuarantineTopic] == 0 {
 		c.doubt("topic %s is missing: records that cannot be used are counted and not kept", telemetry.QuarantineTopic)
 	} else {

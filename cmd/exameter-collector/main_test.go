@@ -68,6 +68,7 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	topic(telemetry.PartialsTopic, 1, "LogAppendTime")
 	topic(telemetry.InventoryTopic("good"), 2, "LogAppendTime")
 	topic(telemetry.TelemetryTopic("good"), 2, "LogAppendTime")
 	topic(telemetry.InventoryTopic("stranger"), 1, "LogAppendTime")

@@ -53,7 +53,7 @@ func rootCommand() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misused(cmd, "%w", err) })
 	root.AddCommand(
-		capacityCommand(), catalogCommand(), topicsCommand(), simulateCommand(), demoCommand(), standaloneCommand(), versionCommand(),
+		capacityCommand(), catalogCommand(), topicsCommand(), retireCommand(), simulateCommand(), demoCommand(), standaloneCommand(), versionCommand(),
 	)
 	return root
 }

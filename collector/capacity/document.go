@@ -8,12 +8,13 @@ import "time"
 // Every group's devices and eflops add up exactly to the total's. Within each figure rated = online + stale,
 // online = healthy + drained + faulty, healthy = busy + free.
 type Document struct {
-	Revision  int64     `json:"revision"`  // grows with every change; figures of one revision belong together
-	AsOf      time.Time `json:"as_of"`     // when the figures were folded, by the collector's clock
+	Revision  int64     `json:"revision"`  // how much of the log of partials was read; answers of one revision are the same everywhere
+	AsOf      time.Time `json:"as_of"`     // when the last record read was written, by the broker's clock
 	Catalogue string    `json:"catalogue"` // version of the catalogue, with "+override" where a file overrides it
 	Precision string    `json:"precision"` // "class": each device by its class's precision; else the one asked for
 	Kind      string    `json:"kind"`      // accelerator, cpu or all
 	By        []string  `json:"by"`        // dimensions of the groups
+	Parts     Parts     `json:"parts"`     // how fresh what was summed is, whatever was asked for
 	Total     Figure    `json:"total"`
 	Groups    []Group   `json:"groups"`
 }

@@ -16,7 +16,7 @@ func (s *Snapshot) Document(q Query) (*Document, error) {
 	}
 	doc := &Document{
 		Revision: s.Revision, AsOf: s.AsOf.UTC(), Catalogue: s.Catalogue,
-		Precision: string(q.Precision), Kind: q.Kind, By: make([]string, 0, len(q.By)),
+		Precision: string(q.Precision), Kind: q.Kind, By: make([]string, 0, len(q.By)), Parts: s.Parts,
 	}
 	for _, d := range q.By {
 		doc.By = append(doc.By, string(d))

@@ -3,6 +3,8 @@ package capacity
 import (
 	"slices"
 	"time"
+
+	"github.com/exameter/exameter/telemetry"
 )
 
 // AgeBins is how finely ages are told apart: in parts of 1/AgeBins of Snapshot.StaleAfter.
@@ -15,8 +17,19 @@ type Snapshot struct {
 	AsOf       time.Time
 	Catalogue  string
 	StaleAfter time.Duration
+	Parts      Parts
+	Cut        bool // nothing was read from the log for StaleAfter: see Silenced
 	Pools      []PoolCell
 	Shapes     []Shape
+}
+
+// Parts says how fresh the parts are that figures were summed from. A part is one partition of one centre.
+type Parts struct {
+	Total   int `json:"total"`
+	Current int `json:"current"` // their sums were published at most a few seconds before as_of
+	Behind  int `json:"behind"`  // they stand as their last owner left them: no collector publishes them at the moment
+	// OldestS is the age of the oldest part's sums at as_of, in seconds.
+	OldestS float64 `json:"oldest_s"`
 }
 
 // PoolCell is one pool with its cell.
@@ -37,7 +50,28 @@ type Shape struct {
 // Ages spreads the ages of last reports.
 type Ages struct {
 	Bins  [AgeBins]uint32
+	Over  uint32 // hosts that were online when they were last summed up and whose reports are older than StaleAfter by now
 	MaxMS int64
+}
+
+// AddLater counts the hosts of o, whose bins are parts of fromMS, as they are laterMS later, in bins that are parts of intoMS.
+// A host is put into the bin that holds the oldest it can be.
+func (a *Ages) AddLater(o *Ages, fromMS, laterMS, intoMS int64) {
+	for i, n := range o.Bins {
+		if n == 0 {
+			continue
+		}
+		upper := fromMS*int64(i+1)/AgeBins + laterMS
+		if upper > intoMS || intoMS <= 0 {
+			a.Over += n
+			continue
+		}
+		a.Bins[max((upper*AgeBins+intoMS-1)/intoMS-1, 0)] += n
+	}
+	a.Over += o.Over
+	if o.MaxMS > 0 || *o != (Ages{}) {
+		a.MaxMS = max(a.MaxMS, o.MaxMS+laterMS)
+	}
 }
 
 // Observe counts one host whose last report is ageMS milliseconds old, of at most staleMS.
@@ -55,6 +89,7 @@ func (a *Ages) add(o *Ages) {
 	for i, n := range o.Bins {
 		a.Bins[i] += n
 	}
+	a.Over += o.Over
 	a.MaxMS = max(a.MaxMS, o.MaxMS)
 }
 
@@ -64,6 +99,7 @@ func (a *Ages) age(stale time.Duration) *Age {
 	for _, b := range a.Bins {
 		n += uint64(b)
 	}
+	n += uint64(a.Over)
 	if n == 0 {
 		return nil
 	}
@@ -98,4 +134,50 @@ func (s *Snapshot) Sort() {
 		slices.Sort(s.Shapes[i].Pools)
 	}
 	slices.SortFunc(s.Shapes, func(a, b Shape) int { return slices.Compare(a.Pools, b.Pools) })
+}
+
+// SameStates reports whether o says the same of what there is and which state it is in. Power, activity, ages and
+// cores at work, which move all the time, may differ.
+func (s *Snapshot) SameStates(o *Snapshot) bool {
+	if s == nil || o == nil || s.Catalogue != o.Catalogue || len(s.Pools) != len(o.Pools) || len(s.Shapes) != len(o.Shapes) {
+		return false
+	}
+	for i := range s.Pools {
+		p, q := &s.Pools[i], &o.Pools[i]
+		if p.Pool != q.Pool || p.Cell.Devices != q.Cell.Devices || p.Cell.FreeHosts != q.Cell.FreeHosts {
+			return false
+		}
+		if p.Pool.Kind != telemetry.CPU && p.Cell.Units != q.Cell.Units {
+			return false
+		}
+	}
+	for i := range s.Shapes {
+		p, q := &s.Shapes[i], &o.Shapes[i]
+		if p.Rated != q.Rated || p.Online != q.Online || !slices.Equal(p.Pools, q.Pools) {
+			return false
+		}
+	}
+	return true
+}
+
+// Silenced returns what s has come to when nothing more was heard for so long: silence is never idle, so every device is
+// stale, and what there is stays rated.
+func (s *Snapshot) Silenced(since time.Duration) *Snapshot {
+	out := *s
+	out.Cut = true
+	out.Parts.Current, out.Parts.Behind = 0, s.Parts.Total
+	out.Parts.OldestS += since.Seconds()
+	out.Pools, out.Shapes = slices.Clone(s.Pools), slices.Clone(s.Shapes)
+	for i := range out.Pools {
+		var c Cell
+		for state, n := range s.Pools[i].Cell.Devices {
+			c.Devices[Stale] += n
+			c.Units[Stale] += s.Pools[i].Cell.Units[state]
+		}
+		out.Pools[i].Cell = c
+	}
+	for i := range out.Shapes {
+		out.Shapes[i].Online, out.Shapes[i].Ages = 0, Ages{}
+	}
+	return &out
 }

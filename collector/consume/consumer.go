@@ -36,10 +36,28 @@ type Partition struct {
 
 func (p Partition) String() string { return fmt.Sprintf("%s[%d]", p.Topic, p.Number) }
 
+// Part names the partitions of one number of a centre's topics. They hold all records of some of its hosts.
+type Part struct {
+	Centre string
+	Number int
+}
+
+func (p Part) String() string { return fmt.Sprintf("%s/%d", p.Centre, p.Number) }
+
+// Part returns the part that a partition belongs to.
+func (p Partition) Part() Part { return Part{p.Centre, p.Number} }
+
+// partials is the partition of the partials topic, which is read from its beginning like an inventory.
+var partials = Partition{Topic: telemetry.PartialsTopic, Inventory: true}
+
+// Shared reports whether the partition belongs to no centre.
+func (p Partition) Shared() bool { return p.Centre == "" }
+
 // Batch is some records of one partition, in order. Whoever receives it calls Done when they are applied.
 type Batch struct {
 	Partition
 	Records []Record
+	Epoch   int64 // the one that Config.Owned gave
 	done    func()
 }
 
@@ -61,6 +79,15 @@ type Config struct {
 	Centres  func() []string // centres to follow
 	Discover bool            // follow all other centres whose topics exist as well
 	Every    time.Duration   // how often new topics, partitions and leaders are looked for
+
+	// Owned reports whether a part is to be followed, and under which epoch; a part that comes under another one is read
+	// anew. Nil follows all parts.
+	Owned func(Part) (epoch int64, ok bool)
+	// Listed is called with the parts of wanted centres whenever they were looked for, and with whether the partials
+	// topic, which is followed where it exists, is there.
+	Listed func(parts []Part, partials bool)
+	// Route says where the batches of a partition go, instead of to the one channel.
+	Route func(Partition) chan<- *Batch
 	// AppendTime reports whether a topic has its broker's time. It is asked once for each telemetry topic.
 	AppendTime func(ctx context.Context, topic string) (bool, error)
 }
@@ -68,8 +95,6 @@ type Config struct {
 // Consumer follows partitions.
 type Consumer struct {
 	cfg   Config
-	out   chan<- *Batch
-	owned func([]Partition) []Partition
 	troub trouble
 
 	mu         sync.Mutex
@@ -77,22 +102,33 @@ type Consumer struct {
 	followers  map[Partition]*follower
 	gates      map[Partition]chan struct{} // by inventory partition; closed when it is caught up
 	started    bool                        // the topics were listed once
-	pending    map[Partition]bool          // partitions of the first listing that are not applied up to their end
+	pending    map[Partition]bool          // partitions that are not applied up to the end they had when they were opened
 	creates    map[string]bool             // telemetry topics known to carry their producers' times
 	kick       chan struct{}
+	reassign   chan struct{}
 	reconnects atomic.Int64
 	stalls     atomic.Int64
 	lost       atomic.Int64
 	corrupt    atomic.Int64
 }
 
-// New makes a consumer that sends to out.
+// New makes a consumer that sends to out, which may be nil where cfg says where to route.
 func New(cfg Config, out chan<- *Batch) *Consumer {
 	if cfg.Every <= 0 {
 		cfg.Every = 10 * time.Second
 	}
+	if cfg.Owned == nil {
+		cfg.Owned = func(Part) (int64, bool) { return 0, true }
+	}
+	if cfg.Listed == nil {
+		cfg.Listed = func([]Part, bool) {}
+	}
+	if cfg.Route == nil {
+		cfg.Route = func(Partition) chan<- *Batch { return out }
+	}
 	c := &Consumer{
-		cfg: cfg, out: out, owned: func(all []Partition) []Partition { return all },
+		cfg:     cfg,
+		pending: map[Partition]bool{}, reassign: make(chan struct{}, 1),
 		leaders: map[Partition]kafka.Broker{}, followers: map[Partition]*follower{}, gates: map[Partition]chan struct{}{},
 		creates: map[string]bool{}, kick: make(chan struct{}, 1),
 	}
@@ -115,17 +151,63 @@ func (c *Consumer) Run(ctx context.Context) error {
 		}
 		wait.reset()
 		c.troub.recovered("topics")
+		c.cfg.Listed(c.listed())
 		c.assign(ctx, &followers)
 		c.unstick()
+		c.rest(ctx, &followers, next)
+	}
+	return nil
+}
+
+// rest waits until it is time to look again.
+func (c *Consumer) rest(ctx context.Context, followers *sync.WaitGroup, next time.Duration) {
+	over := time.NewTimer(next)
+	defer over.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-		case <-time.After(next):
+			return
+		case <-over.C:
+			return
+		case <-c.reassign:
+			c.assign(ctx, followers)
 		case <-c.kick:
 			// A follower lost its leader. One look serves all that ask within the pause.
 			sleep(ctx, 100*time.Millisecond)
+			return
 		}
 	}
-	return nil
+}
+
+// Reassign makes the consumer ask anew what is owned.
+func (c *Consumer) Reassign() {
+	select {
+	case c.reassign <- struct{}{}:
+	default:
+	}
+}
+
+// wants reports whether a partition is worth following, whoever owns it.
+func (c *Consumer) wants(p Partition, centres []string) bool {
+	return p.Shared() || c.cfg.Discover || slices.Contains(centres, p.Centre)
+}
+
+// listed returns the parts there are, and whether there is the partials topic.
+func (c *Consumer) listed() (parts []Part, shared bool) {
+	centres := c.cfg.Centres()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen := map[Part]bool{}
+	for p := range c.leaders {
+		switch {
+		case p.Shared():
+			shared = true
+		case c.wants(p, centres) && !seen[p.Part()]:
+			seen[p.Part()] = true
+			parts = append(parts, p.Part())
+		}
+	}
+	return parts, shared
 }
 
 // look reads which partitions there are, and their leaders, from the first broker that answers.
@@ -145,6 +227,8 @@ func (c *Consumer) look(ctx context.Context) error {
 		for _, p := range parts {
 			if centre, inventory, ok := telemetry.CentreOfTopic(p.Topic); ok {
 				leaders[Partition{Topic: p.Topic, Number: p.ID, Centre: centre, Inventory: inventory}] = p.Leader
+			} else if p.Topic == telemetry.PartialsTopic && p.ID == 0 {
+				leaders[partials] = p.Leader
 			}
 		}
 		c.mu.Lock()
@@ -175,12 +259,29 @@ func List(ctx context.Context, d *kafka.Dialer, addr string) ([]kafka.Partition,
 func (c *Consumer) assign(ctx context.Context, wg *sync.WaitGroup) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	wanted := map[Partition]bool{}
+	wanted := map[Partition]int64{}
 	centres := c.cfg.Centres()
 	all := make([]Partition, 0, len(c.leaders))
 	for p := range c.leaders {
-		if c.cfg.Discover || slices.Contains(centres, p.Centre) {
-			all = append(all, p)
+		if !c.wants(p, centres) {
+			continue
+		}
+		epoch, owned := int64(0), true
+		if !p.Shared() {
+			epoch, owned = c.cfg.Owned(p.Part())
+		}
+		if owned {
+			all, wanted[p] = append(all, p), epoch
+		}
+	}
+	for p, f := range c.followers {
+		if epoch, ok := wanted[p]; !ok || epoch != f.epoch {
+			c.cfg.Log.Debug("following a partition ends", "partition", p.String())
+			f.cancel()
+			delete(c.followers, p)
+			delete(c.gates, p)
+			delete(c.pending, p)
+			c.troub.recovered(p.String())
 		}
 	}
 	// Inventories come first, so that telemetry finds their gates.
@@ -193,36 +294,20 @@ func (c *Consumer) assign(ctx context.Context, wg *sync.WaitGroup) {
 		}
 		return slices.Compare([]string{a.Topic, fmt.Sprintf("%08d", a.Number)}, []string{b.Topic, fmt.Sprintf("%08d", b.Number)})
 	})
-	if !c.started {
-		c.pending = map[Partition]bool{}
-	}
-	for _, p := range c.owned(all) {
-		wanted[p] = true
+	for _, p := range all {
 		if c.followers[p] != nil {
 			continue
 		}
-		if !c.started {
-			c.pending[p] = true
-		}
-		c.start(ctx, p, wg)
+		c.pending[p] = true
+		c.start(ctx, p, wanted[p], wg)
 	}
 	c.started = true
-	for p, f := range c.followers {
-		if !wanted[p] {
-			c.cfg.Log.Info("partition is gone, following it ends", "partition", p.String())
-			f.cancel()
-			delete(c.followers, p)
-			delete(c.gates, p)
-			delete(c.pending, p)
-			c.troub.recovered(p.String())
-		}
-	}
 }
 
 // start follows one more partition. The caller holds the lock.
-func (c *Consumer) start(ctx context.Context, p Partition, wg *sync.WaitGroup) {
+func (c *Consumer) start(ctx context.Context, p Partition, epoch int64, wg *sync.WaitGroup) {
 	ctx, cancel := context.WithCancel(ctx)
-	f := &follower{c: c, p: p, cancel: cancel, next: -1}
+	f := &follower{c: c, p: p, epoch: epoch, cancel: cancel, next: -1}
 	f.touch()
 	if p.Inventory {
 		c.gates[p] = make(chan struct{})
@@ -292,15 +377,38 @@ func (c *Consumer) relook() {
 	}
 }
 
-// applied notes that a partition of the first listing was applied up to the end it had then.
-func (c *Consumer) applied(p Partition) {
+// applied notes that a follower's partition was applied up to the end it had when it was opened.
+func (c *Consumer) applied(f *follower) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.pending, p)
+	if c.followers[f.p] == f {
+		delete(c.pending, f.p)
+	}
 }
 
-// Ready reports whether the first rebuild is complete: every partition there was at the start is applied up to the end it
-// had then. If it is not, waiting says what for.
+// Rebuilt reports whether a part that is followed under an epoch is applied up to the end it had when it was opened.
+func (c *Consumer) Rebuilt(p Part, epoch int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found := false
+	for _, kind := range [...]Partition{
+		{Topic: telemetry.InventoryTopic(p.Centre), Number: p.Number, Centre: p.Centre, Inventory: true},
+		{Topic: telemetry.TelemetryTopic(p.Centre), Number: p.Number, Centre: p.Centre},
+	} {
+		f := c.followers[kind]
+		if _, exists := c.leaders[kind]; f == nil && !exists {
+			continue
+		}
+		if f == nil || f.epoch != epoch || c.pending[kind] {
+			return false
+		}
+		found = true
+	}
+	return found
+}
+
+// Ready reports whether everything that is followed is applied up to the end it had when it was opened. If it is not, waiting
+// says what for.
 func (c *Consumer) Ready() (ready bool, waiting string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

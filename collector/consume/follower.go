@@ -25,6 +25,7 @@ const (
 type follower struct {
 	c      *Consumer
 	p      Partition
+	epoch  int64
 	cancel context.CancelFunc
 	gate   chan struct{} // of an inventory: closed here; of telemetry: waited for; nil where there is none
 
@@ -207,7 +208,7 @@ func (f *follower) catchUp(ctx context.Context) error {
 	}
 	f.caught = true
 	f.ready.Store(true)
-	err := f.send(ctx, &Batch{Partition: f.p, done: func() { f.c.applied(f.p) }})
+	err := f.send(ctx, &Batch{Partition: f.p, done: func() { f.c.applied(f) }})
 	if err == nil && f.p.Inventory {
 		close(f.gate)
 	}
@@ -221,8 +222,9 @@ func (f *follower) send(ctx context.Context, b *Batch) error {
 		f.busy.Store(false)
 		f.touch()
 	}()
+	b.Epoch = f.epoch
 	select {
-	case f.c.out <- b:
+	case f.c.cfg.Route(f.p) <- b:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

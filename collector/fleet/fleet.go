@@ -104,6 +104,15 @@ type Stats struct {
 	SkewedHosts          int64 // hosts whose last report's own time was more than SkewLimit from its record time
 }
 
+// Add counts what o counts as well.
+func (s *Stats) Add(o *Stats) {
+	s.Hosts += o.Hosts
+	s.UninventoriedHosts += o.UninventoriedHosts
+	s.UninventoriedDevices += o.UninventoriedDevices
+	s.ContestedDevices += o.ContestedDevices
+	s.SkewedHosts += o.SkewedHosts
+}
+
 // SkewLimit is how far a record's own time may be from its record time before its host counts as skewed.
 const SkewLimit = time.Minute
 

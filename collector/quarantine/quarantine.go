@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,13 +40,14 @@ type Writer interface {
 	WriteMessages(ctx context.Context, msgs ...kafka.Message) error
 }
 
-// Quarantine takes records from one goroutine and writes them from another.
+// Quarantine takes records from any goroutine and writes them from one.
 type Quarantine struct {
 	w       Writer
 	log     *slog.Logger
 	now     func() time.Time
 	records chan kafka.Message
 
+	mu     sync.Mutex
 	second int64 // of the clock, and how many records were taken in it
 	taken  int
 
@@ -67,17 +69,12 @@ func NewWriter(c *kafka.Client) *kafka.Writer {
 	}
 }
 
-// Put keeps a record aside, or counts it as suppressed when there are too many. The record's bytes are copied. Put must
-// not be called by two goroutines at one time.
+// Put keeps a record aside, or counts it as suppressed when there are too many. The record's bytes are copied.
 func (q *Quarantine) Put(r *Record) {
-	if now := q.now().Unix(); now != q.second {
-		q.second, q.taken = now, 0
-	}
-	if q.taken >= PerSecond {
+	if !q.admit() {
 		q.suppressed.Add(1)
 		return
 	}
-	q.taken++
 	header := func(k, v string) kafka.Header { return kafka.Header{Key: k, Value: []byte(v)} }
 	m := kafka.Message{
 		Key: clip(r.Key, MaxKey), Value: clip(r.Value, MaxValue),
@@ -92,6 +89,20 @@ func (q *Quarantine) Put(r *Record) {
 	default:
 		q.suppressed.Add(1)
 	}
+}
+
+// admit reports whether there is room for one more record in this second.
+func (q *Quarantine) admit() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if now := q.now().Unix(); now != q.second {
+		q.second, q.taken = now, 0
+	}
+	if q.taken >= PerSecond {
+		return false
+	}
+	q.taken++
+	return true
 }
 
 func clip(b []byte, n int) []byte { return append([]byte(nil), b[:min(len(b), n)]...) }

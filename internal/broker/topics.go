@@ -40,6 +40,9 @@ func CentreTopics(centre string, partitions int) []Topic {
 	}
 }
 
+// MaxPartialBytes bounds one record of the partials topic before compression.
+const MaxPartialBytes = 2 << 20
+
 // SharedTopics are the topics that belong to no centre.
 func SharedTopics() []Topic {
 	return []Topic{
@@ -47,6 +50,16 @@ func SharedTopics() []Topic {
 			"cleanup.policy":  "delete",
 			"retention.ms":    strconv.FormatInt((7 * 24 * time.Hour).Milliseconds(), 10),
 			"retention.bytes": strconv.Itoa(1 << 30),
+		}},
+		// Each key is written about once a second, so small segments and an eager cleaner keep the topic short.
+		{Name: telemetry.PartialsTopic, Partitions: 1, Settings: map[string]string{
+			"cleanup.policy":            "compact",
+			"message.timestamp.type":    "LogAppendTime",
+			"max.message.bytes":         strconv.Itoa(MaxPartialBytes + 64<<10),
+			"min.cleanable.dirty.ratio": "0.1",
+			"segment.bytes":             strconv.Itoa(16 << 20),
+			"segment.ms":                strconv.FormatInt((10 * time.Minute).Milliseconds(), 10),
+			"delete.retention.ms":       strconv.FormatInt(time.Hour.Milliseconds(), 10),
 		}},
 	}
 }

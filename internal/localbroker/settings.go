@@ -6,7 +6,12 @@ import (
 	"time"
 
 	"github.com/exameter/exameter/internal/broker"
+	"github.com/exameter/exameter/telemetry"
 )
+
+// partialsKept is how long partials are kept at most. Whoever owns a part writes it anew every second, so what is older was
+// superseded, and dropping by time does what compaction does elsewhere, at no cost.
+const partialsKept = 30 * time.Second
 
 // Bounded returns topics that keep their records for at most d, compacted ones excepted, in pieces small enough to be
 // dropped one by one: a broker in memory gives back a piece only as a whole.
@@ -14,7 +19,10 @@ func Bounded(topics []broker.Topic, d time.Duration) []broker.Topic {
 	out := make([]broker.Topic, 0, len(topics))
 	for _, t := range topics {
 		t.Settings = maps.Clone(t.Settings)
-		if t.Settings["cleanup.policy"] != "compact" {
+		if t.Name == telemetry.PartialsTopic {
+			t.Settings["cleanup.policy"] = "delete"
+			t.Settings["retention.ms"] = strconv.FormatInt(min(d, partialsKept).Milliseconds(), 10)
+		} else if t.Settings["cleanup.policy"] != "compact" {
 			t.Settings["retention.ms"] = strconv.FormatInt(d.Milliseconds(), 10)
 		}
 		t.Settings["segment.bytes"] = strconv.Itoa(1 << 20)

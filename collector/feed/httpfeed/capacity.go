@@ -17,7 +17,7 @@ func (src Source) capacity(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := src.snapshot(w)
-	if s == nil || fresh(w, r, s.Revision) {
+	if s == nil || fresh(w, r, s, false) {
 		return
 	}
 	doc, err := s.Document(q)

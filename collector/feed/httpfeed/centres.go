@@ -35,7 +35,7 @@ func (src Source) centres(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := src.snapshot(w)
-	if s == nil || fresh(w, r, s.Revision) {
+	if s == nil || fresh(w, r, s, true) {
 		return
 	}
 	q.By = []capacity.Dimension{capacity.ByCentre}

@@ -93,10 +93,16 @@ func (src Source) snapshot(w http.ResponseWriter) *capacity.Snapshot {
 }
 
 // fresh sets the headers of an answer that is a function of the revision, and reports whether the client has it already.
-//
-// The tag is weak: under one revision the figures stay as they are, while as_of and the ages move on.
-func fresh(w http.ResponseWriter, r *http.Request, revision int64) bool {
-	tag := `W/"` + strconv.FormatInt(revision, 10) + `"`
+// The tag is weak where something else has a part in the answer.
+func fresh(w http.ResponseWriter, r *http.Request, s *capacity.Snapshot, weak bool) bool {
+	tag := strconv.FormatInt(s.Revision, 10)
+	if s.Cut {
+		tag += "-cut"
+	}
+	tag = `"` + tag + `"`
+	if weak {
+		tag = "W/" + tag
+	}
 	w.Header().Set("ETag", tag)
 	w.Header().Set("Cache-Control", "no-cache")
 	if matches(r.Header.Get("If-None-Match"), tag) {

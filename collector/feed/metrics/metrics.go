@@ -19,7 +19,18 @@ type Source struct {
 	Fleet      func() fleet.Stats
 	Consume    func() consume.Stats
 	Quarantine func() quarantine.Stats
+	Parts      func() Parts
 	Ready      func() bool
+}
+
+// Parts say how a collector takes part in the group of collectors.
+type Parts struct {
+	Owned         int
+	Generation    int64
+	Rebalances    int64
+	GroupFailures int64
+	Published     int64
+	Unpublished   int64
 }
 
 // Metrics are the collector's own instruments, and a registry with all there is.
@@ -36,6 +47,8 @@ type Metrics struct {
 	FutureDated prometheus.Counter
 	// UnknownFields counts fields and lines that the decoder skipped: additions to the schema by newer agents.
 	UnknownFields prometheus.Counter
+	// Partials counts records of the partials topic by result: folded, fenced, removed, refused.
+	Partials *prometheus.CounterVec
 	// Checks counts recounts of the fleet by result: equal, different.
 	Checks *prometheus.CounterVec
 	// Folds observes how long folds take, in seconds.
@@ -65,8 +78,11 @@ func New(version string, src Source) *Metrics {
 		UnknownFields: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "exameter_fields_unknown_total", Help: "Fields and lines that were skipped because this collector is too old to know them.",
 		}),
+		Partials: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exameter_partials_total", Help: "Records of the partials topic by result (folded, fenced, removed, refused).",
+		}, []string{"result"}),
 		Checks: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exameter_self_checks_total", Help: "Recounts of the whole fleet, by whether they gave the incremental figures. A difference is a defect.",
+			Name: "exameter_self_checks_total", Help: "Recounts of a part, by whether they gave the incremental figures. A difference is a defect.",
 		}, []string{"result"}),
 		Folds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "exameter_fold_seconds", Help: "Time to fold the fleet into a snapshot.",
@@ -84,7 +100,7 @@ func New(version string, src Source) *Metrics {
 	})
 	build.Set(1)
 	m.Registry.MustRegister(
-		m.Records, m.Rejected, m.ForeignCentre, m.FutureDated, m.UnknownFields, m.Checks, m.Folds, m.Requests, m.Reloads, build,
+		m.Records, m.Rejected, m.ForeignCentre, m.FutureDated, m.UnknownFields, m.Partials, m.Checks, m.Folds, m.Requests, m.Reloads, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		reader{src},
 	)
@@ -127,6 +143,14 @@ var (
 	corruptDesc     = desc("corrupt_batches_total", "Record batches that could not be read and were skipped.")
 	producerDesc    = desc("topic_producer_time", "1 for a telemetry topic that does not use LogAppendTime.", "topic")
 
+	ownedDesc      = desc("parts_owned", "Parts that this collector owns.")
+	partsDesc      = desc("parts", "Parts of all collectors by state: current, or behind for those that nobody publishes at the moment.", "state")
+	oldestDesc     = desc("parts_age_seconds", "Age of the oldest part's sums at as_of.")
+	generationDesc = desc("group_generation", "Generation of the group of collectors.")
+	rebalancesDesc = desc("group_rebalances_total", "Generations that this collector was part of.")
+	groupDesc      = desc("group_failures_total", "Times that joining the group failed again and again.")
+	publishedDesc  = desc("partials_published_total", "Partials that this collector wrote, by result (written, failed).", "result")
+
 	quarantineDesc = desc("quarantine_records_total", "Records for the quarantine topic, by result (written, suppressed, failed).", "result")
 )
 
@@ -136,6 +160,7 @@ func (r reader) Describe(ch chan<- *prometheus.Desc) {
 		flopsDesc, devicesDesc, unpricedDesc, utilisationDesc, powerDesc, hostsDesc, coverageDesc, ageDesc, revisionDesc, asOfDesc, readyDesc,
 		uninventoriedHosts, uninventoriedDevices, contestedDesc, skewedDesc,
 		lagDesc, failingDesc, reconnectsDesc, stallsDesc, offsetsLostDesc, corruptDesc, producerDesc, quarantineDesc,
+		ownedDesc, partsDesc, oldestDesc, generationDesc, rebalancesDesc, groupDesc, publishedDesc,
 	} {
 		ch <- d
 	}
@@ -153,6 +178,13 @@ func (r reader) Collect(ch chan<- prometheus.Metric) {
 	if s := r.src.Snapshot(); s != nil {
 		collectCapacity(s, gauge)
 	}
+	p := r.src.Parts()
+	gauge(ownedDesc, float64(p.Owned))
+	gauge(generationDesc, float64(p.Generation))
+	counter(rebalancesDesc, p.Rebalances)
+	counter(groupDesc, p.GroupFailures)
+	counter(publishedDesc, p.Published, "written")
+	counter(publishedDesc, p.Unpublished, "failed")
 	f := r.src.Fleet()
 	gauge(uninventoriedHosts, float64(f.UninventoriedHosts))
 	gauge(uninventoriedDevices, float64(f.UninventoriedDevices))
@@ -179,6 +211,9 @@ func (r reader) Collect(ch chan<- prometheus.Metric) {
 // collectCapacity sends what the snapshot says: by class in flops, by centre and class in devices.
 func collectCapacity(s *capacity.Snapshot, gauge func(*prometheus.Desc, float64, ...string)) {
 	gauge(revisionDesc, float64(s.Revision))
+	gauge(partsDesc, float64(s.Parts.Current), "current")
+	gauge(partsDesc, float64(s.Parts.Behind), "behind")
+	gauge(oldestDesc, s.Parts.OldestS)
 	gauge(asOfDesc, float64(s.AsOf.UnixMilli())/1000)
 	for _, g := range groups(s, capacity.ByClassOf) {
 		e := &g.Eflops

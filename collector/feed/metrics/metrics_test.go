@@ -46,12 +46,14 @@ func sample() *Metrics {
 			}
 		},
 		Quarantine: func() quarantine.Stats { return quarantine.Stats{Written: 1, Suppressed: 2, Failed: 3} },
+		Parts:      func() Parts { return Parts{Owned: 2, Generation: 7, Rebalances: 3, Published: 5} },
 		Ready:      func() bool { return true },
 	})
 	m.Records.WithLabelValues("telemetry", "applied").Inc()
 	m.Rejected.WithLabelValues("syntax").Inc()
 	m.Requests.WithLabelValues("/v1/capacity", "200").Inc()
 	m.Reloads.WithLabelValues("ok").Inc()
+	m.Partials.WithLabelValues("folded").Inc()
 	return m
 }
 
@@ -80,7 +82,7 @@ exameter_utilisation_ratio{class="intelligent"} 0.48
 # HELP exameter_partition_lag_records Records of a partition that are not read yet, as of the last fetch.
 # TYPE exameter_partition_lag_records gauge
 exameter_partition_lag_records{partition="3",topic="exameter.v1.telemetry.guian"} 17
-# HELP exameter_self_checks_total Recounts of the whole fleet, by whether they gave the incremental figures. A difference is a defect.
+# HELP exameter_self_checks_total Recounts of a part, by whether they gave the incremental figures. A difference is a defect.
 # TYPE exameter_self_checks_total counter
 exameter_self_checks_total{result="different"} 0
 exameter_self_checks_total{result="equal"} 0
@@ -102,7 +104,7 @@ exameter_self_checks_total{result="equal"} 0
 	strict := prometheus.NewPedanticRegistry()
 	strict.MustRegister(reader{src: Source{
 		Snapshot: func() *capacity.Snapshot { return nil }, Fleet: func() fleet.Stats { return fleet.Stats{} }, Consume: func() consume.Stats { return consume.Stats{} },
-		Quarantine: func() quarantine.Stats { return quarantine.Stats{} }, Ready: func() bool { return false },
+		Quarantine: func() quarantine.Stats { return quarantine.Stats{} }, Parts: func() Parts { return Parts{} }, Ready: func() bool { return false },
 	}})
 	if _, err := strict.Gather(); err != nil {
 		t.Errorf("before the first fold: %v", err)

@@ -1,0 +1,147 @@
+package group
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"slices"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/exameter/exameter/collector/consume"
+	"github.com/exameter/exameter/telemetry"
+)
+
+// protocolName changes when members of two versions could not agree on who owns what.
+const protocolName = "exameter-parts-1"
+
+// introduction is what a member tells the leader: who it is, and which parts it can reach, as centres with their numbers
+// of partitions.
+type introduction struct {
+	Instance string         `json:"instance"`
+	Parts    map[string]int `json:"parts"`
+}
+
+// balancer spreads parts over members. The topics that kafka-go's group subscribes to are not the topics of the parts,
+// for a group must be left and joined again to subscribe to others, and a new centre is no reason for that. Parts are
+// handed out as partition numbers of the one topic subscribed to; see id.
+type balancer struct {
+	introduce func() introduction
+}
+
+func (balancer) ProtocolName() string { return protocolName }
+
+func (b balancer) UserData() ([]byte, error) { return json.Marshal(b.introduce()) }
+
+// AssignGroups is called on the leader alone.
+func (balancer) AssignGroups(members []kafka.GroupMember, _ []kafka.Partition) kafka.GroupMemberAssignments {
+	in := make([]member, 0, len(members))
+	for _, m := range members {
+		var intro introduction
+		if json.Unmarshal(m.UserData, &intro) != nil {
+			intro = introduction{} // it joins without a part
+		}
+		in = append(in, member{key: m.ID, instance: intro.Instance, parts: intro.Parts})
+	}
+	out := kafka.GroupMemberAssignments{}
+	for key, parts := range spread(in) {
+		ids := make([]int, 0, len(parts))
+		for _, p := range parts {
+			ids = append(ids, int(id(p)))
+		}
+		slices.Sort(ids)
+		out[key] = map[string][]int{telemetry.PartialsTopic: slices.Compact(ids)}
+	}
+	return out
+}
+
+// member is a member as the leader sees it.
+type member struct {
+	key      string
+	instance string
+	parts    map[string]int
+}
+
+// maxPartitions is how many partitions of one centre an id can tell apart.
+const maxPartitions = 1 << 14
+
+// id packs a part into a number: a hash of its centre, and its partition. Two centres of one hash go to one owner together,
+// which does no harm.
+func id(p consume.Part) int32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(p.Centre))
+	sum := h.Sum32()
+	return int32((sum>>15^sum)&0x1ffff)<<14 | int32(p.Number&(maxPartitions-1))
+}
+
+// spread hands every part to one of the members that can reach it: to the one whose instance it agrees with best
+// (rendezvous hashing), as long as that one has not its share yet. So a member that comes or goes moves few parts, and no
+// member has more than its share unless the others cannot reach the rest.
+func spread(members []member) map[string][]consume.Part {
+	out := make(map[string][]consume.Part, len(members))
+	if len(members) == 0 {
+		return out
+	}
+	instances := map[string]int{}
+	partitions := map[string]int{}
+	for _, m := range members {
+		out[m.key] = nil
+		instances[m.instance]++
+		for centre, n := range m.parts {
+			partitions[centre] = max(partitions[centre], min(n, maxPartitions))
+		}
+	}
+	type claim struct {
+		score  uint64
+		part   consume.Part
+		member int
+	}
+	var claims []claim
+	total := 0
+	for centre, n := range partitions {
+		total += n
+		for i := range n {
+			p := consume.Part{Centre: centre, Number: i}
+			for j, m := range members {
+				if m.parts[centre] <= i {
+					continue
+				}
+				name := m.instance
+				if instances[name] > 1 {
+					name += "\x00" + m.key // two of one name: a mistake, and yet each has its share
+				}
+				claims = append(claims, claim{score(p, name), p, j})
+			}
+		}
+	}
+	slices.SortFunc(claims, func(a, b claim) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.part.Centre, b.part.Centre), cmp.Compare(a.part.Number, b.part.Number),
+			cmp.Compare(members[a.member].key, members[b.member].key))
+	})
+	share := (total + len(members) - 1) / len(members)
+	owned := make(map[consume.Part]bool, total)
+	give := func(bounded bool) {
+		for _, c := range claims {
+			key := members[c.member].key
+			if !owned[c.part] && (!bounded || len(out[key]) < share) {
+				owned[c.part] = true
+				out[key] = append(out[key], c.part)
+			}
+		}
+	}
+	give(true)
+	give(false)
+	return out
+}
+
+// score says how well a part and an instance agree.
+func score(p consume.Part, instance string) uint64 {
+	h := fnv.New64a()
+	_, _ = fmt.Fprintf(h, "%s/%d\x00%s", p.Centre, p.Number, instance)
+	// FNV's upper bits hardly depend on the last bytes, so they are mixed (the finaliser of SplitMix64).
+	x := h.Sum64()
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}

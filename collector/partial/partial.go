@@ -1,0 +1,231 @@
+// Package partial is the language in which collectors tell each other what they have summed up: one record a part, a part
+// being one partition of one centre. See docs/partials.md.
+package partial
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/exameter/exameter/catalog"
+	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/telemetry"
+)
+
+// Schema is the version of the records that this package writes and reads.
+const Schema = 1
+
+// Partial is what the owner of a part knows of it: capacity cells in integers, and hosts by the pools they hold.
+type Partial struct {
+	Schema     int     `json:"schema"`
+	Instance   string  `json:"instance"`   // the collector that wrote it
+	Address    string  `json:"address"`    // where that collector answers HTTP
+	Generation int32   `json:"generation"` // of the consumer group, by which it owned the part
+	Sequence   int64   `json:"sequence"`   // grows from record to record of one writer
+	AsOf       int64   `json:"as_of_ms"`   // when it was summed up, in ms since 1970 by the writer's clock
+	Offsets    Offsets `json:"offsets"`
+	Catalogue  string  `json:"catalogue"`
+	StaleAfter int64   `json:"stale_after_ms"`
+	Pools      []Pool  `json:"pools"`
+	Shapes     []Shape `json:"shapes"`
+	Stats      Stats   `json:"stats"`
+}
+
+// Offsets are those of the next records to read; -1 where none was read.
+type Offsets struct {
+	Inventory int64 `json:"inventory"`
+	Telemetry int64 `json:"telemetry"`
+}
+
+// Pool is one pool of the part's centre with its cell. The lists stand in the order in which capacity.Cell has the fields.
+type Pool struct {
+	Cluster   string           `json:"cluster"`
+	Kind      string           `json:"kind"`
+	Vendor    string           `json:"vendor"`
+	Model     string           `json:"model"`
+	Class     string           `json:"class"`
+	Basis     string           `json:"basis"`
+	Peaks     map[string]int64 `json:"peaks,omitempty"` // Mflop/s by precision
+	Devices   [5]int64         `json:"devices"`         // busy, free, drained, faulty, stale
+	Units     [5]int64         `json:"units"`
+	Activity  [4]int64         `json:"activity"`   // devices by sm, by utilisation; active units × 1000; known units
+	Power     [2]int64         `json:"power"`      // mW, devices
+	FreeHosts []int64          `json:"free_hosts"` // hosts by free devices, without the zeros at the end
+}
+
+// Shape counts the hosts that hold devices of one set of pools. Ages are pairs of a bin and the hosts in it, the bins being
+// parts of 1/128 of stale_after.
+type Shape struct {
+	Pools  []int      `json:"pools"`
+	Rated  int64      `json:"rated"`
+	Online int64      `json:"online"`
+	Ages   [][2]int64 `json:"ages,omitempty"`
+	MaxMS  int64      `json:"max_ms"`
+}
+
+// Stats are counts of what is odd in the part.
+type Stats struct {
+	Hosts                int64 `json:"hosts"`
+	UninventoriedHosts   int64 `json:"uninventoried_hosts"`
+	UninventoriedDevices int64 `json:"uninventoried_devices"`
+	ContestedDevices     int64 `json:"contested_devices"`
+	SkewedHosts          int64 `json:"skewed_hosts"`
+}
+
+// Key is the Kafka key of a part's record.
+func Key(centre string, number int) string { return centre + "/" + strconv.Itoa(number) }
+
+// ParseKey reads a key; ok is false for one that is not of a part.
+func ParseKey(key string) (centre string, number int, ok bool) {
+	centre, digits, found := strings.Cut(key, "/")
+	n, err := strconv.Atoi(digits)
+	if !found || err != nil || n < 0 || strconv.Itoa(n) != digits || telemetry.ValidID(centre) != nil {
+		return "", 0, false
+	}
+	return centre, n, true
+}
+
+// Fill takes pools, shapes, catalogue and time from a snapshot of the part's fleet.
+func (p *Partial) Fill(s *capacity.Snapshot) {
+	p.Schema, p.AsOf, p.Catalogue, p.StaleAfter = Schema, s.AsOf.UnixMilli(), s.Catalogue, s.StaleAfter.Milliseconds()
+	p.Pools, p.Shapes = make([]Pool, len(s.Pools)), make([]Shape, len(s.Shapes))
+	for i := range s.Pools {
+		p.Pools[i] = poolOf(&s.Pools[i])
+	}
+	for i := range s.Shapes {
+		sh := &s.Shapes[i]
+		out := Shape{Pools: sh.Pools, Rated: sh.Rated, Online: sh.Online, MaxMS: sh.Ages.MaxMS}
+		for bin, n := range sh.Ages.Bins {
+			if n > 0 {
+				out.Ages = append(out.Ages, [2]int64{int64(bin), int64(n)})
+			}
+		}
+		p.Shapes[i] = out
+	}
+}
+
+func poolOf(pc *capacity.PoolCell) Pool {
+	k, c := &pc.Pool, &pc.Cell
+	out := Pool{
+		Cluster: k.Cluster, Kind: string(k.Kind), Vendor: k.Vendor, Model: k.Model, Class: string(k.Class), Basis: string(k.Basis),
+		Devices: c.Devices, Units: c.Units, Activity: [4]int64{c.SM, c.Utilisation, c.ActiveUnits, c.KnownUnits},
+		Power: [2]int64{c.PowerMW, c.PowerDevices},
+	}
+	for _, precision := range catalog.Precisions() {
+		if v, ok := k.Peaks.Get(precision); ok {
+			if out.Peaks == nil {
+				out.Peaks = map[string]int64{}
+			}
+			out.Peaks[string(precision)] = v
+		}
+	}
+	last := len(c.FreeHosts)
+	for last > 0 && c.FreeHosts[last-1] == 0 {
+		last--
+	}
+	out.FreeHosts = append([]int64{}, c.FreeHosts[:last]...)
+	return out
+}
+
+// Encode writes a record's value.
+func (p *Partial) Encode() ([]byte, error) {
+	b, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("encode partial: %w", err)
+	}
+	return b, nil
+}
+
+// ErrSchema says that a record is of a version that this collector does not know.
+var ErrSchema = errors.New("schema is not known")
+
+// Decode reads a record's value. What it returns is sound: indices lie within their lists, and no count is below zero.
+func Decode(value []byte) (*Partial, error) {
+	p := &Partial{}
+	if err := json.Unmarshal(value, p); err != nil {
+		return nil, fmt.Errorf("decode partial: %w", err)
+	}
+	if p.Schema != Schema {
+		return nil, fmt.Errorf("decode partial: schema %d: %w", p.Schema, ErrSchema)
+	}
+	if err := p.check(); err != nil {
+		return nil, fmt.Errorf("decode partial: %w", err)
+	}
+	return p, nil
+}
+
+// maxCount is beyond what any part counts; sums of maxCount from all parts there can be stay within an int64.
+const maxCount = 1 << 56
+
+func sound(counts ...int64) bool {
+	for _, n := range counts {
+		if n < 0 || n > maxCount {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Partial) check() error {
+	if p.StaleAfter < 1 || p.StaleAfter > time.Hour.Milliseconds() || p.Generation < 0 {
+		return fmt.Errorf("stale_after_ms %d, generation %d", p.StaleAfter, p.Generation)
+	}
+	for i := range p.Pools {
+		q := &p.Pools[i]
+		if !sound(q.Devices[:]...) || !sound(q.Units[:]...) || !sound(q.Activity[:]...) || !sound(q.Power[:]...) || !sound(q.FreeHosts...) {
+			return fmt.Errorf("pool %d: a count is out of bounds", i)
+		}
+		if len(q.FreeHosts) > capacity.MaxFree+1 {
+			return fmt.Errorf("pool %d: %d free_hosts", i, len(q.FreeHosts))
+		}
+	}
+	for i := range p.Shapes {
+		s := &p.Shapes[i]
+		if !sound(s.Rated, s.Online, s.MaxMS) {
+			return fmt.Errorf("shape %d: a count is out of bounds", i)
+		}
+		for _, n := range s.Pools {
+			if n < 0 || n >= len(p.Pools) {
+				return fmt.Errorf("shape %d: there is no pool %d", i, n)
+			}
+		}
+		for _, a := range s.Ages {
+			if a[0] < 0 || a[0] >= capacity.AgeBins || a[1] < 0 || a[1] > 1<<31 {
+				return fmt.Errorf("shape %d: age bin %v", i, a)
+			}
+		}
+	}
+	return nil
+}
+
+// Pool returns pool i as the part's centre has it.
+func (p *Partial) Pool(centre string, i int) capacity.PoolCell {
+	q := &p.Pools[i]
+	out := capacity.PoolCell{
+		Pool: capacity.Pool{
+			Centre: centre, Cluster: q.Cluster, Kind: telemetry.Kind(q.Kind), Vendor: q.Vendor, Model: q.Model,
+			Class: capacity.Class(q.Class), Basis: capacity.Precision(q.Basis),
+		},
+		Cell: capacity.Cell{
+			Devices: q.Devices, Units: q.Units, SM: q.Activity[0], Utilisation: q.Activity[1], ActiveUnits: q.Activity[2], KnownUnits: q.Activity[3],
+			PowerMW: q.Power[0], PowerDevices: q.Power[1],
+		},
+	}
+	for precision, v := range q.Peaks {
+		out.Pool.Peaks = out.Pool.Peaks.With(catalog.Precision(precision), v)
+	}
+	copy(out.Cell.FreeHosts[:], q.FreeHosts)
+	return out
+}
+
+// AgesOf returns the ages of the shape's online hosts.
+func (s *Shape) AgesOf() capacity.Ages {
+	a := capacity.Ages{MaxMS: s.MaxMS}
+	for _, b := range s.Ages {
+		a.Bins[b[0]] += uint32(b[1])
+	}
+	return a
+}
