@@ -1,8 +1,11 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,32 +13,32 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/exameter/exameter/collector/consume"
-	"github.com/exameter/exameter/collector/partial"
 	"github.com/exameter/exameter/collector/quarantine"
 	"github.com/exameter/exameter/internal/broker"
 	"github.com/exameter/exameter/telemetry"
 )
 
-// publisher writes partials, the latest of each part. What is put while it writes goes with the next write.
+// publisher writes partials and claims, the latest of each key. What is put while it writes goes with the next write.
 type publisher struct {
 	w     quarantine.Writer
 	log   *slog.Logger
 	valid func(p consume.Part, epoch int64) bool // whether a part may be published still
 
 	mu      sync.Mutex
-	pending map[consume.Part]pending
+	pending map[string]pending // by key
 	wake    chan struct{}
 
 	written, failed atomic.Int64
 }
 
 type pending struct {
+	part  consume.Part
 	epoch int64
-	value []byte
+	record
 }
 
 func newPublisher(w quarantine.Writer, log *slog.Logger, valid func(consume.Part, int64) bool) *publisher {
-	return &publisher{w: w, log: log, valid: valid, pending: map[consume.Part]pending{}, wake: make(chan struct{}, 1)}
+	return &publisher{w: w, log: log, valid: valid, pending: map[string]pending{}, wake: make(chan struct{}, 1)}
 }
 
 // newPartialWriter writes to the partials topic. One write is under way at a time, so records keep their order.
@@ -46,9 +49,15 @@ func newPartialWriter(c *kafka.Client) *kafka.Writer {
 	}
 }
 
-func (p *publisher) put(id consume.Part, epoch int64, value []byte) {
+// put takes records of a part, which take the place of those of the same keys that are not written yet.
+func (p *publisher) put(id consume.Part, epoch int64, records []record) {
+	if len(records) == 0 {
+		return
+	}
 	p.mu.Lock()
-	p.pending[id] = pending{epoch, value}
+	for _, r := range records {
+		p.pending[r.key] = pending{id, epoch, r}
+	}
 	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:
@@ -70,7 +79,7 @@ func (p *publisher) run(ctx context.Context) {
 			continue
 		}
 		if err := p.w.WriteMessages(ctx, msgs...); err != nil && ctx.Err() == nil {
-			// They are not kept: each part is summed up anew within a second.
+			// They are not kept: sums are made anew within a second, claims when they were not read back.
 			p.failed.Add(int64(len(msgs)))
 			if time.Since(said) > time.Minute {
 				said = time.Now()
@@ -82,16 +91,17 @@ func (p *publisher) run(ctx context.Context) {
 	}
 }
 
-// take returns what is to be written, without parts that have left meanwhile.
+// take returns what is to be written, in the order of its sequence numbers, without parts that have left meanwhile.
 func (p *publisher) take() []kafka.Message {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	msgs := make([]kafka.Message, 0, len(p.pending))
-	for id, one := range p.pending {
-		if p.valid(id, one.epoch) {
-			msgs = append(msgs, kafka.Message{Key: []byte(partial.Key(id.Centre, id.Number)), Value: one.value})
+	all := slices.SortedFunc(maps.Values(p.pending), func(a, b pending) int { return cmp.Compare(a.sequence, b.sequence) })
+	clear(p.pending)
+	msgs := make([]kafka.Message, 0, len(all))
+	for _, one := range all {
+		if p.valid(one.part, one.epoch) {
+			msgs = append(msgs, kafka.Message{Key: []byte(one.key), Value: one.value})
 		}
 	}
-	clear(p.pending)
 	return msgs
 }

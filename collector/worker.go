@@ -5,14 +5,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/consume"
 	"github.com/exameter/exameter/collector/fleet"
-	"github.com/exameter/exameter/collector/partial"
 )
-
-// publishEvery is how often an unchanged part is published, so that its age says whether it has an owner.
-const publishEvery = time.Second
 
 // standstill is how long a worker may not have run before its process counts as having been stopped: its parts may be
 // another's by now.
@@ -27,18 +22,6 @@ type worker struct {
 	applier applier
 	ticked  time.Time
 	moved   atomic.Int64 // when it last ticked, in ns, for others
-}
-
-// part is one owned part.
-type part struct {
-	id    consume.Part
-	epoch int64
-	fleet *fleet.Fleet
-	next  [2]int64 // offsets of the next records, by kind of topic
-
-	last       *capacity.Snapshot // what was published last
-	generation int32              // under which it was
-	when       time.Time
 }
 
 func newWorker(c *collector) *worker {
@@ -89,12 +72,8 @@ func (w *worker) part(id consume.Part) *part {
 		delete(w.parts, id)
 		return nil
 	}
-	p = &part{
-		id: id, epoch: epoch, next: [2]int64{-1, -1},
-		fleet: fleet.New(fleet.Options{StaleAfter: w.c.cfg.StaleAfter.D(), Pricing: *w.c.pricing.Load()}),
-	}
-	w.parts[id] = p
-	return p
+	w.parts[id] = newPart(id, epoch, w.c.now(), fleet.Options{StaleAfter: w.c.cfg.StaleAfter.D(), Pricing: *w.c.pricing.Load()})
+	return w.parts[id]
 }
 
 // tick folds every part that is rebuilt, and publishes what is due.
@@ -115,12 +94,9 @@ func (w *worker) tick() {
 		if p == nil || !w.c.consumer.Rebuilt(id, p.epoch) {
 			continue
 		}
-		began := time.Now()
-		s := p.fleet.Fold(w.c.now())
-		w.c.metrics.Folds.Observe(time.Since(began).Seconds())
+		w.publish(p)
 		one := p.fleet.Stats()
 		stats.Add(&one)
-		w.publish(p, s, &one)
 	}
 	w.c.stats.put(w, stats)
 }
@@ -130,31 +106,22 @@ func (w *worker) step() {
 	w.moved.Store(w.ticked.UnixNano())
 }
 
-// publish hands a part's sums to the publisher: at once when a device has changed state, else once a second.
-func (w *worker) publish(p *part, s *capacity.Snapshot, stats *fleet.Stats) {
+// publish hands what is due of a part to the publisher.
+func (w *worker) publish(p *part) {
 	generation, ok := w.c.member.Lease()
 	if !ok {
 		return
 	}
-	if generation == p.generation && time.Since(p.when) < publishEvery && p.last.SameStates(s) {
-		return
-	}
-	out := partial.Partial{
-		Instance: w.c.instance, Address: w.c.address, Generation: generation, Sequence: w.c.sequence.Add(1),
-		Offsets: partial.Offsets{Inventory: p.next[inventories], Telemetry: p.next[reports]},
-		Stats: partial.Stats{
-			Hosts: stats.Hosts, UninventoriedHosts: stats.UninventoriedHosts, UninventoriedDevices: stats.UninventoriedDevices,
-			ContestedDevices: stats.ContestedDevices, SkewedHosts: stats.SkewedHosts,
-		},
-	}
-	out.Fill(s)
-	value, err := out.Encode()
+	began := time.Now()
+	records, err := p.step(w.c.view, &author{
+		instance: w.c.instance, address: w.c.address, generation: generation, next: func() int64 { return w.c.sequence.Add(1) }, now: w.c.now(),
+	})
+	w.c.metrics.Folds.Observe(time.Since(began).Seconds())
 	if err != nil {
-		w.c.log.Error("a part's sums cannot be written", "part", p.id.String(), "error", err)
+		w.c.log.Error("a part cannot be published", "part", p.id.String(), "error", err)
 		return
 	}
-	w.c.publisher.put(p.id, p.epoch, value)
-	p.last, p.generation, p.when = s, generation, time.Now()
+	w.c.publisher.put(p.id, p.epoch, records)
 }
 
 // check recounts the fleets.

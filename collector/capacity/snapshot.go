@@ -21,6 +21,7 @@ type Snapshot struct {
 	Cut        bool // nothing was read from the log for StaleAfter: see Silenced
 	Pools      []PoolCell
 	Shapes     []Shape
+	Contenders []Contender // of one part's snapshot, sorted by host
 }
 
 // Parts says how fresh the parts are that figures were summed from. A part is one partition of one centre.
@@ -134,6 +135,12 @@ func (s *Snapshot) Sort() {
 		slices.Sort(s.Shapes[i].Pools)
 	}
 	slices.SortFunc(s.Shapes, func(a, b Shape) int { return slices.Compare(a.Pools, b.Pools) })
+	for i := range s.Contenders {
+		for j := range s.Contenders[i].Devices {
+			d := &s.Contenders[i].Devices[j]
+			d.Pool = place[d.Pool]
+		}
+	}
 }
 
 // SameStates reports whether o says the same of what there is and which state it is in. Power, activity, ages and
@@ -157,7 +164,13 @@ func (s *Snapshot) SameStates(o *Snapshot) bool {
 			return false
 		}
 	}
-	return true
+	return slices.EqualFunc(s.Contenders, o.Contenders, sameContender)
+}
+
+func sameContender(a, b Contender) bool {
+	return a.Host == b.Host && a.Online == b.Online && slices.EqualFunc(a.Devices, b.Devices, func(x, y Contest) bool {
+		return x.Pool == y.Pool && x.Leaf.State == y.Leaf.State && x.Claim == y.Claim && (x.PresentMS > 0) == (y.PresentMS > 0)
+	})
 }
 
 // Silenced returns what s has come to when nothing more was heard for so long: silence is never idle, so every device is

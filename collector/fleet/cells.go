@@ -26,7 +26,7 @@ func (f *Fleet) count(slot uint32, n int64) { f.countInto(&f.tally, slot, n) }
 
 func (f *Fleet) countInto(t *tally, slot uint32, n int64) {
 	h := f.at(slot)
-	if !h.is(hasInventory) {
+	if h.flags&(hasInventory|isContender) != hasInventory {
 		return
 	}
 	sh := f.shape[slot]
@@ -48,7 +48,7 @@ func (f *Fleet) countInto(t *tally, slot uint32, n int64) {
 		for ; i < len(devices) && devices[i].lot == lot; i++ {
 			d := &devices[i]
 			switch {
-			case d.claim&isOwned == 0:
+			case !d.counts():
 			case online && d.isPlain():
 				sum.add(&d.status)
 			default:
@@ -145,34 +145,25 @@ func (f *Fleet) adjust(h *host, statuses []status) {
 
 // count adds n times a device to a cell, and returns 1 if the device is free.
 func (d *device) count(c *capacity.Cell, online bool, n int64) (free int) {
-	units, st := int64(d.units), &d.status
-	state := d.state(online)
-	c.Devices[state] += n
-	if state == capacity.Stale {
-		c.Units[state] += n * units
-		return 0
+	l := d.leaf(online)
+	c.Count(&l, n)
+	if l.State == capacity.Free {
+		return 1
 	}
-	if st.seen&isReported != 0 && st.power >= 0 {
-		c.PowerMW += n * int64(st.power)
-		c.PowerDevices += n
+	return 0
+}
+
+// leaf is what a device adds to a cell.
+func (d *device) leaf(online bool) capacity.Leaf {
+	st := &d.status
+	l := capacity.Leaf{State: d.state(online), Units: int64(d.units), PowerMW: -1, Activity: int64(st.activity), SM: st.seen&isSM != 0}
+	if st.seen&isReported != 0 {
+		l.PowerMW = int64(st.power)
 	}
-	if state > capacity.Free {
-		c.Units[state] += n * units
-		return 0
+	if l.State <= capacity.Free {
+		l.Busy = d.busy(l.State)
 	}
-	busy := d.busy(state)
-	c.Units[capacity.Busy] += n * busy
-	c.Units[capacity.Free] += n * (units - busy)
-	if st.activity >= 0 {
-		if st.seen&isSM != 0 {
-			c.SM += n
-		} else {
-			c.Utilisation += n
-		}
-		c.ActiveUnits += n * units * int64(st.activity)
-		c.KnownUnits += n * units
-	}
-	return int(state) // Busy is 0 and Free is 1
+	return l
 }
 
 // state is where a device stands. An accelerator that its host's last report does not speak of is missing, which is a

@@ -1,6 +1,10 @@
 package fleet
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/exameter/exameter/collector/capacity"
+)
 
 // claims says which host each device of one kind counts on. Nearly every device is claimed by one host alone and costs
 // one entry of the index; the devices that several hosts claim stand in rivals too.
@@ -15,9 +19,13 @@ type claims struct {
 
 // contest is a device that several hosts claim.
 type contest struct {
-	owner uint32
-	slots []uint32 // of all that claim it
+	owner   uint32
+	slots   []uint32 // of all that claim it
+	outside claim    // how the device stands towards other parts, on whichever of the hosts it counts
 }
+
+// outside are the marks of a device that say how it stands towards other parts.
+const outside = isUnsettled | isShared
 
 func (c *claims) init(sets bool) { *c = claims{sets: sets, rivals: map[string]*contest{}} }
 
@@ -38,7 +46,7 @@ func (f *Fleet) of(d *device) *claims {
 func (f *Fleet) reclaim(slot uint32, old *host) {
 	h := f.at(slot)
 	const settled = isOwned | isContested
-	kind := func(d *device) claim { return d.claim &^ settled }
+	kind := func(d *device) claim { return d.claim & (isLocal | isSet) }
 	for i := range old.devices {
 		was := &old.devices[i]
 		if d := h.same(old, was, i); d != nil && kind(d) == kind(was) {
@@ -82,13 +90,15 @@ func (f *Fleet) acquire(c *claims, d *device, cur uint32) {
 	if !taken {
 		c.owner.add(d.hash, cur)
 		d.claim |= isOwned
+		f.announce(c, d, id, cur)
 		return
 	}
 	t := c.rivals[id]
 	if t == nil {
-		t = &contest{owner: owner, slots: []uint32{owner}}
+		have := f.claimed(c, owner, id)
+		t = &contest{owner: owner, slots: []uint32{owner}, outside: have.claim & outside}
 		c.rivals[strings.Clone(id)] = t
-		f.claimed(c, owner, id).claim |= isContested
+		have.claim |= isContested
 	}
 	t.slots = append(t.slots, cur)
 	d.claim |= isContested
@@ -102,6 +112,7 @@ func (f *Fleet) release(c *claims, hash uint32, id string, cur uint32) {
 	t := c.rivals[id]
 	if t == nil {
 		c.owner.remove(hash, cur)
+		f.renounce(c, id)
 		return
 	}
 	for i, s := range t.slots {
@@ -147,15 +158,16 @@ func (f *Fleet) move(c *claims, t *contest, id string, to, cur uint32) {
 	from := t.owner
 	t.owner = to
 	c.owner.change(hashOf(id), from, to)
+	if t.outside&isUnsettled != 0 {
+		f.unsettled = append(f.unsettled, to)
+	}
 	for _, slot := range [...]uint32{from, to} {
 		if slot != cur {
 			f.count(slot, -1)
 		}
 		if d := f.claimed(c, slot, id); d != nil {
-			if slot == to {
-				d.claim |= isOwned
-			} else {
-				d.claim &^= isOwned
+			if d.claim &^= isOwned | outside; slot == to {
+				d.claim |= isOwned | t.outside
 			}
 		}
 		f.reshape(slot)
@@ -178,17 +190,13 @@ func (f *Fleet) best(c *claims, t *contest, id string) uint32 {
 
 // better reports whether the claim of the host at a is better than that of the host at b.
 func (f *Fleet) better(c *claims, id string, a, b uint32) bool {
-	if p, q := f.presentAt(c, id, a), f.presentAt(c, id, b); p != q {
-		return p > q
-	}
-	g, h := f.at(a), f.at(b)
-	if g.inventory.at != h.inventory.at {
-		return g.inventory.at > h.inventory.at
-	}
-	if g.centre != h.centre {
-		return g.centre < h.centre
-	}
-	return g.id() < h.id()
+	return f.claimOf(c, id, a).Better(f.claimOf(c, id, b))
+}
+
+// claimOf is what a host has to say for a device being its own.
+func (f *Fleet) claimOf(c *claims, id string, slot uint32) capacity.Claim {
+	h := f.at(slot)
+	return capacity.Claim{PresentMS: f.presentAt(c, id, slot), InventoryMS: h.inventory.at, Centre: h.centre, Host: h.id()}
 }
 
 // presentAt returns the record time of a host's last report if the device is present in it, else 0. Processors are

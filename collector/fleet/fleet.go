@@ -37,7 +37,13 @@ type Options struct {
 	StaleAfter time.Duration // a host whose last report is older is stale
 	MaxHosts   int           // hosts beyond them are refused; 0 is DefaultMaxHosts
 	Pricing    Pricing
+	// Shared says that other fleets hold other parts: a device counts once Settle was told how it stands there.
+	Shared        bool
+	MaxContenders int // hosts beyond them do not contend with other parts'; 0 is DefaultMaxContenders
 }
+
+// DefaultMaxContenders bounds how many hosts a snapshot lists one by one.
+const DefaultMaxContenders = 1024
 
 // DefaultMaxHosts bounds the memory that records can claim.
 const DefaultMaxHosts = 2_000_000
@@ -90,6 +96,12 @@ type Fleet struct {
 	reading reading
 	listing listing
 
+	unsettled  []uint32            // slots of hosts that may have devices which other parts do not know of yet
+	contenders map[uint32]struct{} // slots of hosts that contend with other parts'
+	crowded    bool                // there were more than may be
+	waived     map[uint64]bool
+	changes    []Change
+
 	dirty    bool
 	revision int64
 	stats    Stats
@@ -100,7 +112,9 @@ type Stats struct {
 	Hosts                int64 // hosts with an inventory
 	UninventoriedHosts   int64 // hosts that report and have no inventory
 	UninventoriedDevices int64 // devices that are reported and stand in no inventory
-	ContestedDevices     int64 // devices that more than one host claims
+	ContestedDevices     int64 // devices that more than one host of this part claims
+	Contenders           int64 // hosts that hosts of other parts contest a device with
+	UnsettledHosts       int64 // hosts with devices that count nowhere yet: other parts have to be asked first
 	SkewedHosts          int64 // hosts whose last report's own time was more than SkewLimit from its record time
 }
 
@@ -110,6 +124,8 @@ func (s *Stats) Add(o *Stats) {
 	s.UninventoriedHosts += o.UninventoriedHosts
 	s.UninventoriedDevices += o.UninventoriedDevices
 	s.ContestedDevices += o.ContestedDevices
+	s.Contenders += o.Contenders
+	s.UnsettledHosts += o.UnsettledHosts
 	s.SkewedHosts += o.SkewedHosts
 }
 
@@ -121,7 +137,10 @@ func New(o Options) *Fleet {
 	if o.MaxHosts <= 0 {
 		o.MaxHosts = DefaultMaxHosts
 	}
-	f := &Fleet{opts: o, dirty: true}
+	if o.MaxContenders <= 0 {
+		o.MaxContenders = DefaultMaxContenders
+	}
+	f := &Fleet{opts: o, dirty: true, contenders: map[uint32]struct{}{}, waived: map[uint64]bool{}}
 	f.pools.init()
 	f.shapes.init()
 	f.devices.init(false)
@@ -134,6 +153,7 @@ func New(o Options) *Fleet {
 func (f *Fleet) Stats() Stats {
 	s := f.stats
 	s.ContestedDevices = int64(len(f.devices.rivals))
+	s.Contenders, s.UnsettledHosts = int64(len(f.contenders)), int64(len(f.unsettled))
 	return s
 }
 

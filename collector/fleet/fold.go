@@ -62,10 +62,16 @@ func (f *Fleet) snapshot(t *tally, ages []*capacity.Ages, now time.Time) *capaci
 		Revision: f.revision, AsOf: now, Catalogue: f.opts.Pricing.Catalogue, StaleAfter: f.opts.StaleAfter,
 		Pools: make([]capacity.PoolCell, 0, len(f.pools.list)), Shapes: make([]capacity.Shape, 0, len(f.shapes.list)),
 	}
-	place := make([]int, len(f.pools.list))
+	s.Contenders = f.contending(now.UnixMilli())
+	place, contested := make([]int, len(f.pools.list)), make([]bool, len(f.pools.list))
+	for i := range s.Contenders {
+		for _, d := range s.Contenders[i].Devices {
+			contested[d.Pool] = true
+		}
+	}
 	for id := range f.pools.list {
 		c := &t.cells[id]
-		if *c == (capacity.Cell{}) {
+		if *c == (capacity.Cell{}) && !contested[id] {
 			continue
 		}
 		place[id] = len(s.Pools)
@@ -83,6 +89,12 @@ func (f *Fleet) snapshot(t *tally, ages []*capacity.Ages, now time.Time) *capaci
 			sh.Ages = *a
 		}
 		s.Shapes = append(s.Shapes, sh)
+	}
+	for i := range s.Contenders {
+		for j := range s.Contenders[i].Devices {
+			d := &s.Contenders[i].Devices[j]
+			d.Pool = place[d.Pool]
+		}
 	}
 	s.Sort()
 	return s

@@ -15,6 +15,7 @@ const (
 	hasReport
 	isStale
 	isSkewed
+	isContender // hosts of other parts contest a device with it, so that it stands in no cell
 )
 
 // host is the last state of one host. It fills three cache lines, of which a recount reads the first, and a report that
@@ -78,7 +79,12 @@ const (
 	isContested                   // other hosts claim it too
 	isLocal                       // its id is one within its host, and cannot be contested
 	isSet                         // it is the host's processor set
+	isUnsettled                   // other parts may not know of it yet, so that it counts nowhere
+	isShared                      // hosts of other parts claim it too
 )
+
+// counts reports whether a device counts in its part: another host may have it, or other parts not know of it yet.
+func (d *device) counts() bool { return d.claim&(isOwned|isUnsettled) == isOwned }
 
 // extra is what a report says of a device that no inventory lists. The processor set's id is empty.
 type extra struct {
@@ -146,7 +152,7 @@ func (g *reading) isLike(h *host) bool {
 	}
 	for i := range g.statuses {
 		d := &h.devices[i]
-		if d.claim&isContested != 0 || !d.status.isLike(&g.statuses[i]) {
+		if d.claim&(isContested|isUnsettled|isShared) != 0 || !d.status.isLike(&g.statuses[i]) {
 			return false
 		}
 	}

@@ -172,12 +172,17 @@ func (f *Fleet) reshape(slot uint32) {
 	h := f.at(slot)
 	var buf [16]uint32
 	set := buf[:0]
+	contends := false
 	for i := range h.devices {
-		if d := &h.devices[i]; d.claim&isOwned != 0 {
+		if d := &h.devices[i]; d.counts() {
+			contends = contends || d.claim&isShared != 0
 			if p := f.pools.poolOf[d.lot]; !slices.Contains(set, p) {
 				set = append(set, p)
 			}
 		}
+	}
+	if f.contend(slot, contends); contends {
+		set = set[:0]
 	}
 	slices.Sort(set)
 	next := f.shapes.take(set)

@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/collector/fleet"
 	"github.com/exameter/exameter/telemetry"
 )
 
@@ -32,6 +34,11 @@ type Partial struct {
 	Pools      []Pool  `json:"pools"`
 	Shapes     []Shape `json:"shapes"`
 	Stats      Stats   `json:"stats"`
+
+	// Seen is how much of the log of partials the writer had read when it decided what counts here.
+	Seen       int64       `json:"seen"`
+	Contenders []Contender `json:"contenders,omitempty"`
+	Released   Hashes      `json:"released,omitempty"` // contested devices that are announced and claimed no more
 }
 
 // Offsets are those of the next records to read; -1 where none was read.
@@ -66,6 +73,25 @@ type Shape struct {
 	MaxMS  int64      `json:"max_ms"`
 }
 
+// Contender is a host that other parts contest a device with. It stands in none of the part's pools and shapes.
+type Contender struct {
+	Host      string    `json:"host"`
+	Online    bool      `json:"online"`
+	AgeMS     int64     `json:"age_ms"`
+	Inventory int64     `json:"inventory_ms"`
+	Devices   []Contest `json:"devices"`
+}
+
+// Contest is one device of a contender. Leaf is its pool; its state, in the order of Pool.Devices; its units; those at work; its power in
+// mW and its activity in thousandths, -1 where they are unknown; 1 where activity is that of the multiprocessors.
+type Contest struct {
+	Leaf    [7]int64 `json:"leaf"`
+	Claim   uint64   `json:"claim,omitempty,string"` // 0 of a device that nobody contests
+	ID      string   `json:"id,omitempty"`
+	Set     bool     `json:"set,omitempty"`
+	Present int64    `json:"present_ms,omitempty"`
+}
+
 // Stats are counts of what is odd in the part.
 type Stats struct {
 	Hosts                int64 `json:"hosts"`
@@ -73,19 +99,40 @@ type Stats struct {
 	UninventoriedDevices int64 `json:"uninventoried_devices"`
 	ContestedDevices     int64 `json:"contested_devices"`
 	SkewedHosts          int64 `json:"skewed_hosts"`
+	UnsettledHosts       int64 `json:"unsettled_hosts"`
 }
 
 // Key is the Kafka key of a part's record.
 func Key(centre string, number int) string { return centre + "/" + strconv.Itoa(number) }
 
-// ParseKey reads a key; ok is false for one that is not of a part.
-func ParseKey(key string) (centre string, number int, ok bool) {
-	centre, digits, found := strings.Cut(key, "/")
+// Kind says what a record of the partials topic is.
+type Kind uint8
+
+// The kinds of records.
+const (
+	Sums     Kind = iota // Partial
+	Takeover             // Owner
+	Claiming             // Claims, of one bucket
+)
+
+// ParseKey reads a key; ok is false for one that is none of a part.
+func ParseKey(key string) (centre string, number int, kind Kind, bucket int, ok bool) {
+	centre, rest, found := strings.Cut(key, "/")
+	digits, last, more := strings.Cut(rest, "/")
 	n, err := strconv.Atoi(digits)
 	if !found || err != nil || n < 0 || strconv.Itoa(n) != digits || telemetry.ValidID(centre) != nil {
-		return "", 0, false
+		return "", 0, 0, 0, false
 	}
-	return centre, n, true
+	switch bucket = strings.Index(bucketDigits, last); {
+	case !more:
+		return centre, n, Sums, 0, true
+	case last == ownerSuffix:
+		return centre, n, Takeover, 0, true
+	case len(last) == 1 && bucket >= 0:
+		return centre, n, Claiming, bucket, true
+	default:
+		return "", 0, 0, 0, false
+	}
 }
 
 // Fill takes pools, shapes, catalogue and time from a snapshot of the part's fleet.
@@ -104,6 +151,23 @@ func (p *Partial) Fill(s *capacity.Snapshot) {
 			}
 		}
 		p.Shapes[i] = out
+	}
+	p.Contenders = make([]Contender, len(s.Contenders))
+	for i := range s.Contenders {
+		c := &s.Contenders[i]
+		out := Contender{Host: c.Host, Online: c.Online, AgeMS: c.AgeMS, Inventory: c.InventoryMS, Devices: make([]Contest, len(c.Devices))}
+		for j := range c.Devices {
+			d := &c.Devices[j]
+			l := &d.Leaf
+			out.Devices[j] = Contest{
+				Leaf:  [7]int64{int64(d.Pool), int64(l.State), l.Units, l.Busy, l.PowerMW, l.Activity, 0},
+				Claim: d.Claim, ID: d.ID, Set: d.Set, Present: d.PresentMS,
+			}
+			if l.SM {
+				out.Devices[j].Leaf[6] = 1
+			}
+		}
+		p.Contenders[i] = out
 	}
 }
 
@@ -170,8 +234,19 @@ func sound(counts ...int64) bool {
 }
 
 func (p *Partial) check() error {
-	if p.StaleAfter < 1 || p.StaleAfter > time.Hour.Milliseconds() || p.Generation < 0 {
-		return fmt.Errorf("stale_after_ms %d, generation %d", p.StaleAfter, p.Generation)
+	if p.StaleAfter < 1 || p.StaleAfter > time.Hour.Milliseconds() || p.Generation < 0 || p.Seen < 0 {
+		return fmt.Errorf("stale_after_ms %d, generation %d, seen %d", p.StaleAfter, p.Generation, p.Seen)
+	}
+	for i := range p.Contenders {
+		c := &p.Contenders[i]
+		if !sound(c.AgeMS, c.Inventory) {
+			return fmt.Errorf("contender %d: a time is out of bounds", i)
+		}
+		for j := range c.Devices {
+			if err := c.Devices[j].check(len(p.Pools)); err != nil {
+				return fmt.Errorf("contender %d: device %d: %w", i, j, err)
+			}
+		}
 	}
 	for i := range p.Pools {
 		q := &p.Pools[i]
@@ -199,6 +274,29 @@ func (p *Partial) check() error {
 		}
 	}
 	return nil
+}
+
+func (d *Contest) check(pools int) error {
+	l := &d.Leaf
+	switch {
+	case l[0] < 0 || l[0] >= int64(pools):
+		return fmt.Errorf("there is no pool %d", l[0])
+	case l[1] < 0 || l[1] > int64(capacity.Stale):
+		return fmt.Errorf("there is no state %d", l[1])
+	case l[2] < 0 || l[2] > math.MaxInt32 || l[3] < 0 || l[3] > l[2] || l[4] < -1 || l[4] > math.MaxInt32 || l[5] < -1 || l[5] > 1000 || l[6]&^1 != 0:
+		return fmt.Errorf("leaf %v is out of bounds", *l)
+	case d.Claim != 0 && d.Claim != fleet.ClaimOf(d.Set, d.ID):
+		return fmt.Errorf("the claim is not that of %q", d.ID)
+	case d.Present < 0:
+		return fmt.Errorf("present_ms %d", d.Present)
+	}
+	return nil
+}
+
+// LeafOf returns what a device adds to its pool.
+func (d *Contest) LeafOf() capacity.Leaf {
+	l := &d.Leaf
+	return capacity.Leaf{State: capacity.State(l[1]), Units: l[2], Busy: l[3], PowerMW: l[4], Activity: l[5], SM: l[6] == 1}
 }
 
 // Pool returns pool i as the part's centre has it.

@@ -3,9 +3,10 @@
 package view
 
 import (
-	"encoding/binary"
+	"cmp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/exameter/exameter/collector/capacity"
@@ -20,100 +21,218 @@ const unfencedAfter = 10 * time.Second
 // BehindAfter is the age from which a part is behind. Owners publish once a second.
 const BehindAfter = 3 * time.Second
 
+// maxParts bounds what foreign records can make a view hold.
+const maxParts = 1<<16 - 2
+
 // Outcome is what became of a record.
 type Outcome uint8
 
 // The outcomes of a record.
 const (
 	Folded  Outcome = iota
+	Taken           // a part was taken over
+	Claimed         // of claims: kept
 	Fenced          // ignored: of an earlier generation than the part's, or an earlier record of the same one
-	Removed         // a tombstone: the part is gone
+	Removed         // a tombstone: the sums or claims are gone
 	Refused         // ignored: it cannot be read
 	Outcomes
 )
 
-func (o Outcome) String() string { return [...]string{"folded", "fenced", "removed", "refused"}[o] }
+func (o Outcome) String() string {
+	return [...]string{"folded", "taken", "claimed", "fenced", "removed", "refused"}[o]
+}
 
-// View is the latest partial of every part. It has one user at a time.
+// View is the latest partial of every part, and what all parts claim. Any number of goroutines may use it.
 type View struct {
+	mu       sync.RWMutex
 	revision int64
 	asOf     int64 // ms
 	parts    map[string]*part
+	claims   claims
 }
 
-// part is the latest partial of one part.
+// part is what the log says of one part.
 type part struct {
-	centre  string
-	at      int64 // record time, ms
-	partial *partial.Partial
-	pools   []capacity.PoolCell
-	ages    []capacity.Ages // by shape
+	centre string
+	number int
+	index  uint16 // in claims
+	fence  fence
+	at     int64            // record time of the partial, ms
+	sums   *partial.Partial // nil where there are none
+	pools  []capacity.PoolCell
+	ages   []capacity.Ages // by shape
+	listed map[uint64]bool // the claims of contenders in the partial
+	claims [partial.Buckets]Bucket
+
+	contested map[uint64]bool // claims that other parts announce too; replaced, never changed, once it was handed out
+	version   int64           // of contested
+}
+
+// fence is the last record of a part, of its sums or its claims.
+type fence struct {
+	generation int32
+	instance   string
+	sequence   int64
+	at         int64 // ms
 }
 
 // New makes a view of an empty log.
-func New() *View { return &View{parts: map[string]*part{}} }
+func New() *View {
+	v := &View{parts: map[string]*part{}}
+	v.claims.init()
+	return v
+}
 
 // Apply takes the record at an offset; at is its record time.
 func (v *View) Apply(key, value []byte, offset int64, at time.Time) (Outcome, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	v.revision = offset + 1
 	ms := at.UnixMilli()
 	v.asOf = max(v.asOf, ms)
-	centre, _, ok := partial.ParseKey(string(key))
+	centre, number, kind, bucket, ok := partial.ParseKey(string(key))
 	if !ok {
 		return Refused, nil
 	}
+	p := v.part(centre, number)
+	if p == nil {
+		return Refused, nil
+	}
 	if value == nil {
-		delete(v.parts, string(key))
+		switch kind {
+		case partial.Sums:
+			p.sums = nil
+		case partial.Claiming:
+			v.claims.replace(p, bucket, Bucket{Offset: offset})
+		}
 		return Removed, nil
 	}
-	p, err := partial.Decode(value)
+	switch kind {
+	case partial.Sums:
+		return v.fold(p, value, ms)
+	case partial.Takeover:
+		return v.takeover(p, value, ms)
+	default:
+		return v.claim(p, bucket, value, offset, ms)
+	}
+}
+
+// part returns a part, made if it is new; nil where there are too many.
+func (v *View) part(centre string, number int) *part {
+	key := partial.Key(centre, number)
+	p := v.parts[key]
+	if p == nil && len(v.parts) < maxParts {
+		p = &part{centre: centre, number: number}
+		v.claims.enter(p)
+		v.parts[key] = p
+	}
+	return p
+}
+
+// fold takes a part's sums.
+func (v *View) fold(p *part, value []byte, ms int64) (Outcome, error) {
+	sums, err := partial.Decode(value)
 	if err != nil {
 		return Refused, err
 	}
-	held := v.parts[string(key)]
-	if held != nil && ms-held.at <= unfencedAfter.Milliseconds() {
-		older := p.Generation < held.partial.Generation
-		again := p.Generation == held.partial.Generation && p.Instance == held.partial.Instance && p.Sequence <= held.partial.Sequence
-		if older || again {
-			return Fenced, nil
+	if !p.fence.pass(fence{sums.Generation, sums.Instance, sums.Sequence, ms}) {
+		return Fenced, nil
+	}
+	p.at, p.sums = ms, sums
+	p.pools, p.ages = make([]capacity.PoolCell, len(sums.Pools)), make([]capacity.Ages, len(sums.Shapes))
+	for i := range sums.Pools {
+		p.pools[i] = sums.Pool(p.centre, i)
+	}
+	for i := range sums.Shapes {
+		p.ages[i] = sums.Shapes[i].AgesOf()
+	}
+	p.listed = nil
+	for i := range sums.Contenders {
+		for _, d := range sums.Contenders[i].Devices {
+			if d.Claim != 0 {
+				if p.listed == nil {
+					p.listed = map[uint64]bool{}
+				}
+				p.listed[d.Claim] = true
+			}
 		}
 	}
-	next := &part{centre: centre, at: ms, partial: p, pools: make([]capacity.PoolCell, len(p.Pools)), ages: make([]capacity.Ages, len(p.Shapes))}
-	for i := range p.Pools {
-		next.pools[i] = p.Pool(centre, i)
-	}
-	for i := range p.Shapes {
-		next.ages[i] = p.Shapes[i].AgesOf()
-	}
-	v.parts[string(key)] = next
 	return Folded, nil
 }
 
+// takeover takes the word of a part's new owner.
+func (v *View) takeover(p *part, value []byte, ms int64) (Outcome, error) {
+	o, err := partial.DecodeOwner(value)
+	if err != nil {
+		return Refused, err
+	}
+	if !p.fence.pass(fence{o.Generation, o.Instance, o.Sequence, ms}) {
+		return Fenced, nil
+	}
+	return Taken, nil
+}
+
+// claim takes a bucket of a part's claims.
+func (v *View) claim(p *part, bucket int, value []byte, offset, ms int64) (Outcome, error) {
+	c, err := partial.DecodeClaims(value, bucket)
+	if err != nil {
+		return Refused, err
+	}
+	if !p.fence.pass(fence{c.Generation, c.Instance, c.Sequence, ms}) {
+		return Fenced, nil
+	}
+	v.claims.replace(p, bucket, Bucket{Offset: offset, Instance: c.Instance, Sequence: c.Sequence, Held: c.Held, Asked: c.Asked})
+	return Claimed, nil
+}
+
+// pass reports whether a record counts after those before, and if so makes it the last one.
+func (f *fence) pass(next fence) bool {
+	if f.at > 0 && next.at-f.at <= unfencedAfter.Milliseconds() {
+		older := next.generation < f.generation
+		again := next.generation == f.generation && next.instance == f.instance && next.sequence <= f.sequence
+		if older || again {
+			return false
+		}
+	}
+	*f = next
+	f.at = max(f.at, 1)
+	return true
+}
+
 // Revision is the offset after the last record that was applied.
-func (v *View) Revision() int64 { return v.revision }
+func (v *View) Revision() int64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.revision
+}
 
 // Part returns the latest partial of a part, which must not be changed; nil where there is none.
 func (v *View) Part(centre string, number int) *partial.Partial {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
 	if p := v.parts[partial.Key(centre, number)]; p != nil {
-		return p.partial
+		return p.sums
 	}
 	return nil
 }
 
-// Snapshot sums the parts of those centres up that admits, which may be nil, lets in. Ages are those the partials give, and as much more as the log has moved on since.
+// Snapshot sums the parts of those centres up that admits, which may be nil, lets in. Ages are those the partials give, and as
+// much more as the log has moved on since.
 func (v *View) Snapshot(admits func(centre string) bool) *capacity.Snapshot {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
 	s := &capacity.Snapshot{Revision: v.revision, AsOf: time.UnixMilli(v.asOf)}
 	var stale int64
 	var catalogues []string
 	var parts []*part
 	for _, p := range v.parts {
-		if admits != nil && !admits(p.centre) {
+		if p.sums == nil || admits != nil && !admits(p.centre) {
 			continue
 		}
 		parts = append(parts, p)
-		stale = max(stale, p.partial.StaleAfter)
-		if !slices.Contains(catalogues, p.partial.Catalogue) {
-			catalogues = append(catalogues, p.partial.Catalogue)
+		stale = max(stale, p.sums.StaleAfter)
+		if !slices.Contains(catalogues, p.sums.Catalogue) {
+			catalogues = append(catalogues, p.sums.Catalogue)
 		}
 		age := max(v.asOf-p.at, 0)
 		s.Parts.Total++
@@ -124,58 +243,17 @@ func (v *View) Snapshot(admits func(centre string) bool) *capacity.Snapshot {
 		}
 		s.Parts.OldestS = max(s.Parts.OldestS, float64(age)/1000)
 	}
+	// Where two claims are the same in everything, the order of parts decides.
+	slices.SortFunc(parts, func(a, b *part) int {
+		return cmp.Or(strings.Compare(a.centre, b.centre), cmp.Compare(a.number, b.number))
+	})
 	slices.Sort(catalogues)
 	s.Catalogue, s.StaleAfter = strings.Join(catalogues, ", "), time.Duration(stale)*time.Millisecond
-	sum := summing{s: s, pools: map[capacity.Pool]int{}, shapes: map[string]int{}}
+	sum := summing{s: s, pools: map[capacity.Pool]int{}, shapes: map[string]int{}, stale: stale}
+	won := v.settle(parts)
 	for _, p := range parts {
-		sum.add(p, max(v.asOf-p.at, 0), stale)
+		sum.add(p, max(v.asOf-p.at, 0), won)
 	}
 	s.Sort()
 	return s
-}
-
-// summing is a snapshot in the making.
-type summing struct {
-	s      *capacity.Snapshot
-	pools  map[capacity.Pool]int
-	shapes map[string]int
-	place  []int // of a part's pools in the snapshot
-}
-
-// add counts a part, age ms after it was published.
-func (a *summing) add(p *part, age, stale int64) {
-	a.place = a.place[:0]
-	for i := range p.pools {
-		at, known := a.pools[p.pools[i].Pool]
-		if !known {
-			at = len(a.s.Pools)
-			a.pools[p.pools[i].Pool] = at
-			a.s.Pools = append(a.s.Pools, capacity.PoolCell{Pool: p.pools[i].Pool})
-		}
-		a.s.Pools[at].Cell.Add(&p.pools[i].Cell, 1)
-		a.place = append(a.place, at)
-	}
-	var key []byte
-	for i := range p.partial.Shapes {
-		sh := &p.partial.Shapes[i]
-		pools := make([]int, 0, len(sh.Pools))
-		for _, n := range sh.Pools {
-			pools = append(pools, a.place[n])
-		}
-		slices.Sort(pools)
-		key = key[:0]
-		for _, n := range pools {
-			key = binary.AppendUvarint(key, uint64(n))
-		}
-		at, known := a.shapes[string(key)]
-		if !known {
-			at = len(a.s.Shapes)
-			a.shapes[string(key)] = at
-			a.s.Shapes = append(a.s.Shapes, capacity.Shape{Pools: pools})
-		}
-		into := &a.s.Shapes[at]
-		into.Rated += sh.Rated
-		into.Online += sh.Online
-		into.Ages.AddLater(&p.ages[i], p.partial.StaleAfter, age, stale)
-	}
 }

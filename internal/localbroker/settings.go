@@ -9,9 +9,9 @@ import (
 	"github.com/exameter/exameter/telemetry"
 )
 
-// partialsKept is how long partials are kept at most. Whoever owns a part writes it anew every second, so what is older was
-// superseded, and dropping by time does what compaction does elsewhere, at no cost.
-const partialsKept = 30 * time.Second
+// partialsKept is how long partials are kept at most. Whoever owns a part writes its sums anew every second and its claims every
+// twenty, so what is older was superseded, and dropping by time does what compaction does elsewhere, at no cost.
+const partialsKept = 90 * time.Second
 
 // Bounded returns topics that keep their records for at most d, compacted ones excepted, in pieces small enough to be
 // dropped one by one: a broker in memory gives back a piece only as a whole.
