@@ -75,8 +75,9 @@ func TestKillOnEmbeddedBroker(t *testing.T) {
 // province is a simulated province under load, with its ledger of the last seconds.
 type province struct {
 	*sim.Province
-	mu    sync.Mutex
-	books []books
+	movers *movers
+	mu     sync.Mutex
+	books  []books
 }
 
 type books struct {
@@ -105,6 +106,20 @@ func kill(t *testing.T, brokers []string, topics []broker.Topic) {
 	begun := time.Now()
 	p.exact(t, all, time.Minute, false)
 	t.Logf("complete and exact %.1f s after the start", time.Since(begun).Seconds())
+	// Two more centres, for which nobody is restarted.
+	m := move(t, brokers)
+	for _, r := range all {
+		r.until(func(doc *capacity.Document) bool {
+			n := int64(0)
+			for _, g := range doc.Groups {
+				if strings.HasPrefix(g.Centre, "moved-") {
+					n += g.Devices.Rated
+				}
+			}
+			return n == moverCards
+		})
+	}
+	p.movers = m
 	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
 	for n := range kills(t) {
 		victim := random.IntN(len(all))
@@ -235,6 +250,11 @@ func (p *province) exact(t *testing.T, rs []*replica, within time.Duration, kill
 				continue
 			}
 			behind = max(behind, doc.Parts.Behind)
+			if p.movers != nil {
+				if exact, have := p.movers.check(doc); !exact && doc.Parts.Behind == 0 {
+					done, wrong = false, append(wrong, fmt.Sprintf("cards that move: %v", have))
+				}
+			}
 			handed := !killed || behind > 0 && doc.Parts.Behind == 0
 			have := map[string]capacity.Devices{}
 			for _, g := range doc.Groups {
@@ -308,6 +328,20 @@ func (r *replica) ask() (*capacity.Document, error) {
 	}
 	doc := &capacity.Document{}
 	return doc, json.Unmarshal(body, doc)
+}
+
+// until asks until the answer is right.
+func (r *replica) until(right func(*capacity.Document) bool) {
+	r.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		doc, err := r.ask()
+		if err == nil && right(doc) {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("never came: %v, %+v", err, doc)
+		}
+	}
 }
 
 // freeAddr returns an address where nothing listens at the moment.
