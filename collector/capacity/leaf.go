@@ -11,7 +11,7 @@ type Leaf struct {
 }
 
 // Count adds n times a device: 1 to count it, -1 to take it back. Of a stale device nothing is known but what it is worth.
-func (c *Cell) Count(l *Leaf, n int64) {
+func (c *Cell) Count(l Leaf, n int64) {
 	c.Devices[l.State] += n
 	if l.State == Stale {
 		c.Units[Stale] += n * l.Units

@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"slices"
+
 	"github.com/exameter/exameter/collector/capacity"
 )
 
@@ -19,6 +21,11 @@ func (t *tally) grow(pools, shapes int) {
 	for len(t.rated) < shapes {
 		t.rated, t.online = append(t.rated, 0), append(t.online, 0)
 	}
+}
+
+// equal reports whether two tallies, grown alike, are the same.
+func (t *tally) equal(o *tally) bool {
+	return slices.Equal(t.cells, o.cells) && slices.Equal(t.rated, o.rated) && slices.Equal(t.online, o.online)
 }
 
 // count adds n times what a host contributes: 1 to count it, -1 to take it back.
@@ -145,12 +152,28 @@ func (f *Fleet) adjust(h *host, statuses []status) {
 
 // count adds n times a device to a cell, and returns 1 if the device is free.
 func (d *device) count(c *capacity.Cell, online bool, n int64) (free int) {
-	l := d.leaf(online)
-	c.Count(&l, n)
-	if l.State == capacity.Free {
-		return 1
+	st := &d.status
+	if !online || st.seen&isReported == 0 || st.state > capacity.Free || st.power|int32(st.activity) < 0 {
+		l := d.leaf(online)
+		c.Count(l, n)
+		if l.State == capacity.Free {
+			return 1
+		}
+		return 0
 	}
-	return 0
+	// What Count does with a leaf of which everything is known, without making one.
+	units, busy := int64(d.units), d.busy(st.state)
+	c.Devices[st.state] += n
+	c.Units[capacity.Busy] += n * busy
+	c.Units[capacity.Free] += n * (units - busy)
+	c.PowerMW += n * int64(st.power)
+	c.PowerDevices += n
+	sm := int64(st.seen & isSM / isSM)
+	c.SM += n * sm
+	c.Utilisation += n * (1 - sm)
+	c.ActiveUnits += n * units * int64(st.activity)
+	c.KnownUnits += n * units
+	return int(st.state) // Busy is 0 and Free is 1
 }
 
 // leaf is what a device adds to a cell.

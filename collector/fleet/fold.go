@@ -100,6 +100,12 @@ func (f *Fleet) snapshot(t *tally, ages []*capacity.Ages, now time.Time) *capaci
 	return s
 }
 
+// Recount sums all hosts from nothing, and reports whether the cells say the same.
+func (f *Fleet) Recount() bool {
+	t := f.recount(nil)
+	return t.equal(&f.tally)
+}
+
 // recount sums all hosts from nothing, and calls visit for each of them, while what it holds is at hand.
 func (f *Fleet) recount(visit func(slot uint32, h *host)) tally {
 	var t tally

@@ -78,7 +78,7 @@ func (a *summing) contender(p *part, c *partial.Contender, age int64, won func(*
 			pools = append(pools, pool)
 		}
 		leaf := d.LeafOf()
-		a.s.Pools[pool].Cell.Count(&leaf, 1)
+		a.s.Pools[pool].Cell.Count(leaf, 1)
 		if leaf.State == capacity.Free {
 			free[pool]++
 		}

@@ -69,14 +69,14 @@ func consumeAll(ctx context.Context, o *options, each func(*consume.Batch) bool,
 func follow(ctx context.Context, o *options) error {
 	began := time.Now()
 	defer profiling(o.profile)()
-	f := newFleet()
+	all := fleets{}
 	d := telemetry.Decoder{General: o.reader == "general"}
 	var rep telemetry.Report
 	var inv telemetry.Inventory
 	reports, odd := int64(0), 0
 	want := int64(o.hosts) * int64(o.rounds)
 	each := func(b *consume.Batch) bool {
-		now := time.Now()
+		now, f := time.Now(), all.of(b.Part())
 		for i := range b.Records {
 			r := &b.Records[i]
 			var err error
@@ -103,8 +103,11 @@ func follow(ctx context.Context, o *options) error {
 		return true
 	}
 	err := consumeAll(ctx, o, each, func() bool {
-		f.Fold(time.Now())
-		say(progress{Wall: time.Since(began), CPU: ownCPU(), Reports: reports, Hosts: f.Stats().Hosts})
+		all.settle()
+		for _, f := range all {
+			f.Fold(time.Now())
+		}
+		say(progress{Wall: time.Since(began), CPU: ownCPU(), Reports: reports, Hosts: all.hosts()})
 		return reports < want
 	})
 	if err == nil && odd > 0 {
