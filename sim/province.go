@@ -21,6 +21,7 @@ type Province struct {
 	spec    Spec
 	start   time.Time
 	centres []*centre
+	rallied *atomic.Bool
 }
 
 // centre is one centre's hosts. Centres share nothing, so each has its own goroutine when driven.
@@ -42,6 +43,7 @@ type centre struct {
 
 	dark    bool // as a whole
 	ordered atomic.Int32
+	rallied *atomic.Bool // nobody is silent any more
 
 	now     time.Time // of the step
 	evolved time.Time // up to when everything happened
@@ -53,7 +55,7 @@ func New(spec Spec, start time.Time) (*Province, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Province{spec: spec, start: start}
+	p := &Province{spec: spec, start: start, rallied: new(atomic.Bool)}
 	weights := make([]int, len(spec.Centres))
 	for i := range spec.Centres {
 		weights[i] = spec.Centres[i].Weight
@@ -63,6 +65,7 @@ func New(spec Spec, start time.Time) (*Province, error) {
 		if err != nil {
 			return nil, err
 		}
+		c.rallied = p.rallied
 		p.centres = append(p.centres, c)
 	}
 	return p, nil
@@ -149,6 +152,9 @@ func (c *centre) evolve(now time.Time) {
 	dt := now.Sub(c.evolved)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.rallied.Load() {
+		c.rally()
+	}
 	c.fail(dt)
 	if c.spec.Calm || dt < evolveEvery {
 		return

@@ -26,6 +26,7 @@ func (c *centre) befall(w *crew, dt time.Duration) {
 	passes := func(t trouble) bool { return c.rng.Float64() < float64(dt)/float64(t.lasts) }
 	for i, h := range w.hosts {
 		switch {
+		case c.rallied.Load():
 		case h.silent:
 			if passes(hostSilent) {
 				c.wake(h)
@@ -89,6 +90,20 @@ func (c *centre) wake(h *host) {
 	c.changed(h)
 }
 
+// Rally ends all silence, and none begins any more: every host speaks with the next step, or soon after where power came back. Other
+// troubles go on.
+func (p *Province) Rally() { p.rallied.Store(true) }
+
+// rally wakes whoever is silent.
+func (c *centre) rally() {
+	c.dark = false
+	for _, h := range c.hosts {
+		if h.silent {
+			c.wake(h)
+		}
+	}
+}
+
 // drain takes a host out. Its jobs may finish.
 func (c *centre) drain(h *host) {
 	h.drained = true
@@ -108,6 +123,8 @@ func (c *centre) damage(w *crew, h *host, d int) {
 func (c *centre) fail(dt time.Duration) {
 	dark := c.dark
 	switch {
+	case c.rallied.Load():
+		return
 	case c.ordered.Load() != asChanceHasIt:
 		dark = c.ordered.Load() == orderedDark
 	case c.spec.Calm || dt < evolveEvery:

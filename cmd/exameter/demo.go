@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/collector"
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/registry"
@@ -28,6 +30,10 @@ const (
 	demoGathers = 3 * time.Minute
 	// demoSpeed is how much faster than the clock the province lives: a day passes in 24 minutes.
 	demoSpeed = 60
+	// demoRallies is how long before its end all hosts of a bounded demo speak.
+	demoRallies = 5 * time.Second
+	// demoAgrees is how long the collector may take to say what the ledger says.
+	demoAgrees = 20 * time.Second
 )
 
 // demoFlags are the flags of exameter demo.
@@ -50,7 +56,10 @@ func demoCommand() *cobra.Command {
 machine's own agent, which reads the real hardware and reports as the centre "` + thisMachine + `".
 
 Everything but this machine is made up. The default number of hosts makes about 85 Eflops and wants half a core and about 1 GB
-of memory; fewer hosts make proportionally less. The time of --for begins when every host has reported.`,
+of memory; fewer hosts make proportionally less.
+
+The time of --for begins when every host has reported. Towards its end the hosts that are silent come back, then the simulation stops,
+and what the collector says is held against the simulation's own ledger, to the last digit: the demo fails if they differ.`,
 		Example: `  exameter demo
   exameter demo --hosts 2000 --for 20s -o json | tail -1`,
 		Args: takes(0, 0),
@@ -113,7 +122,7 @@ func (f *demoFlags) play(cmd *cobra.Command, o stackOptions, p *sim.Province, di
 	}
 	v := &demoView{flags: f, stack: s, province: p, out: newScreen(cmd.OutOrStdout()), say: cmd.ErrOrStderr()}
 	if v.client, err = newClient(s.api, 10*time.Second); err == nil {
-		v.driver = s.simulate(p)
+		v.driver, v.halt = s.simulate(p)
 		s.report(thisMachine, dir)
 		err = v.watch(s.ctx)
 	}
@@ -135,6 +144,7 @@ type demoView struct {
 	stack    *stack
 	province *sim.Province
 	driver   *sim.Driver
+	halt     func() // stops the driver
 	client   *client
 	out      *screen
 	say      io.Writer // what is not the result
@@ -167,7 +177,17 @@ func (v *demoView) watch(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		over := !v.gathered.IsZero() && v.flags.forTime > 0 && time.Since(v.gathered) >= v.flags.forTime
+		left := v.flags.forTime - time.Since(v.gathered)
+		bounded := !v.gathered.IsZero() && v.flags.forTime > 0
+		if bounded && left <= demoRallies {
+			v.province.Rally()
+		}
+		over := bounded && left <= 0
+		if over {
+			if doc, err = v.agree(ctx); err != nil || doc == nil {
+				return err
+			}
+		}
 		if doc != nil && v.visible() && (over || time.Since(shown) >= v.pace()) {
 			shown = time.Now()
 			if err := v.show(doc); err != nil {
@@ -186,6 +206,55 @@ func (v *demoView) watch(ctx context.Context) error {
 		case <-t.C:
 		}
 	}
+}
+
+// agree stops the simulation and waits until the collector says what the ledger says. It returns nothing if ctx ends first.
+func (v *demoView) agree(ctx context.Context) (*capacity.Document, error) {
+	v.halt()
+	differs := "it did not answer"
+	for begun := time.Now(); ; {
+		doc, err := v.ask(ctx)
+		if err == nil {
+			if differs = v.differs(doc); differs == "" {
+				fmt.Fprintf(v.say, "The simulation's own ledger says the same: every centre, devices and Eflops by state, to the last digit.\n")
+				return doc, nil
+			}
+		}
+		if time.Since(begun) > demoAgrees {
+			return nil, errors.Join(fmt.Errorf("the collector does not say what the simulation's ledger says: %s", differs), err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// differs says where a document is not what the ledger says; nothing where it is.
+func (v *demoView) differs(doc *capacity.Document) string {
+	books := v.province.Books(time.Now(), v.stack.staleAfter)
+	want := map[string]sim.Figures{}
+	for _, c := range books.Summary(catalog.Default()).Centres {
+		want[c.Centre] = c.Figures
+	}
+	for i := range doc.Groups {
+		g := &doc.Groups[i]
+		if g.Centre == thisMachine {
+			continue
+		}
+		if have := (sim.Figures{Devices: g.Devices, Eflops: g.Eflops}); have != want[g.Centre] {
+			return fmt.Sprintf("of %s it says %+v, the ledger %+v", g.Centre, have, want[g.Centre])
+		}
+		delete(want, g.Centre)
+	}
+	if len(want) > 0 {
+		return fmt.Sprintf("%d centres are missing", len(want))
+	}
+	if h := doc.Total.Hosts; h.Rated != books.HostsRated+1 || h.Online != h.Rated {
+		return fmt.Sprintf("%d of %d hosts are online, the ledger has %d and this machine", h.Online, h.Rated, books.HostsRated)
+	}
+	return ""
 }
 
 // ask gets an answer, keeping the collector's own words.

@@ -22,13 +22,14 @@ import (
 
 // stack is a broker and a collector in this process, with whatever else runs against them.
 type stack struct {
-	log    *slog.Logger
-	broker *localbroker.Broker
-	kafka  broker.Config
-	api    string // URL of the collector
-	group  *errgroup.Group
-	ctx    context.Context // ends when any part fails, or the caller's ends
-	cancel context.CancelFunc
+	log        *slog.Logger
+	broker     *localbroker.Broker
+	kafka      broker.Config
+	api        string // URL of the collector
+	staleAfter time.Duration
+	group      *errgroup.Group
+	ctx        context.Context // ends when any part fails, or the caller's ends
+	cancel     context.CancelFunc
 }
 
 // stackOptions say how to start one.
@@ -49,7 +50,7 @@ func startStack(ctx context.Context, o stackOptions) (*stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stack{log: o.log, broker: b, kafka: broker.Config{Brokers: []string{b.Addr()}}}
+	s := &stack{log: o.log, broker: b, staleAfter: o.collector.StaleAfter.D(), kafka: broker.Config{Brokers: []string{b.Addr()}}}
 	making, done := context.WithTimeout(ctx, 20*time.Second)
 	_, err = createTopics(making, s.kafka, o.topics, 1)
 	done()
@@ -96,11 +97,19 @@ func (s *stack) collect(o stackOptions) (string, error) {
 	}
 }
 
-// simulate drives a province.
-func (s *stack) simulate(p *sim.Province) *sim.Driver {
-	d := &sim.Driver{Province: p, Broker: s.kafka, Log: s.log}
-	s.group.Go(func() error { return d.Run(s.ctx) })
-	return d
+// simulate drives a province until stop is called, which returns when its last record was acknowledged.
+func (s *stack) simulate(p *sim.Province) (d *sim.Driver, stop func()) {
+	d = &sim.Driver{Province: p, Broker: s.kafka, Log: s.log}
+	ctx, cancel := context.WithCancel(s.ctx)
+	done := make(chan struct{})
+	s.group.Go(func() error {
+		defer close(done)
+		return d.Run(ctx)
+	})
+	return d, func() {
+		cancel()
+		<-done
+	}
 }
 
 // report runs this machine's own agent, which keeps its state in dir.

@@ -94,8 +94,11 @@ func TestDemo(t *testing.T) {
 	if doc.Total.Hosts.Rated != hosts+1 || d.Busy == 0 || d.Free == 0 || d.Unpriced == 0 || d.Rated != d.Busy+d.Free+d.Drained+d.Faulty+d.Stale {
 		t.Errorf("total %+v", doc.Total)
 	}
-	if doc.Total.Hosts.Online < hosts*95/100 {
+	if c := doc.Total.Coverage; c == nil || *c != 1 || doc.Total.Hosts.Online != hosts+1 {
 		t.Errorf("%d of %d hosts online", doc.Total.Hosts.Online, hosts+1)
+	}
+	if !strings.Contains(said, "own ledger says the same") {
+		t.Errorf("said %s", said)
 	}
 	// 240 hosts are about a 88th of the default, which makes about 85 Eflops.
 	if r := doc.Total.Eflops.Rated; r < 9*capacity.Eflop/10 || r > 11*capacity.Eflop/10 {
