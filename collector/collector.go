@@ -31,7 +31,8 @@ import (
 // clientID is how the collector introduces itself to Kafka.
 const clientID = "exameter-collector"
 
-// checkEvery is how often the fleets are recounted.
+// checkEvery is how often each fleet is recounted: the first time soon after it was rebuilt, and one after the other, so that nothing else
+// waits for long.
 const checkEvery = time.Minute
 
 // Options are what a program that runs a collector within itself may set. Zero values are defaults.

@@ -144,7 +144,9 @@ func (c *collector) whyNot() (ready bool, waiting string) {
 // parts says how this collector and all parts stand, for its metrics.
 func (c *collector) parts() metrics.Parts {
 	g := c.member.Stats()
+	claims, shared := c.view.Claims()
 	return metrics.Parts{
+		Claims: claims, Shared: shared,
 		Owned: len(c.owned.all(every)), Generation: int64(g.Generation), Rebalances: g.Rebalances, GroupFailures: g.Failures,
 		Published: c.publisher.written.Load(), Unpublished: c.publisher.failed.Load(),
 	}
@@ -168,6 +170,7 @@ func (c *collector) reload(ctx context.Context) {
 			return
 		}
 	}
+	c.consumer.Relook() // there may be new centres
 	c.metrics.Reloads.WithLabelValues("ok").Inc()
 	c.log.Info("reloaded", "catalogue", cat.Version(), "centres", len(reg.Centres))
 }

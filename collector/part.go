@@ -32,6 +32,7 @@ type part struct {
 	last       *capacity.Snapshot // what was published last
 	generation int32              // under which it was
 	when       time.Time
+	checked    time.Time // when the fleet was recounted last
 }
 
 // newPart begins a part anew.

@@ -39,3 +39,32 @@ func TestReload(t *testing.T) {
 	r.waitMetric(`exameter_reloads_total{result="failed"}`, "1")
 	r.document("?by=class", class("super"))
 }
+
+// TestNewCentre adds a centre to the registry of a collector that counts no others: it is counted after a reload, without a restart.
+func TestNewCentre(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "registry.yaml")
+	write := func(s string) {
+		if err := os.WriteFile(path, []byte(s), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("centres: [{id: a}]\n")
+	broker := newBroker(t, 2, []string{"a", "b"})
+	p := newProducer(t, broker)
+	for _, centre := range []string{"a", "b"} {
+		s := h200(centre, "host-of-"+centre, free, busy)
+		p.inventory(centre, s.inventory())
+		p.report(centre, s.report())
+	}
+	reload := make(chan struct{})
+	r := start(t, broker.ListenAddrs(), func(c *Config, o *Options) {
+		c.Registry, c.Discover, o.Registry, o.Reload = path, false, nil, reload
+	})
+	r.document("", rated(2))
+	write("centres: [{id: a}, {id: b}]\n")
+	reload <- struct{}{}
+	r.document("?by=centre", func(d *capacity.Document) bool { return d.Total.Devices.Rated == 4 && len(d.Groups) == 2 })
+	write("centres: [{id: b}]\n")
+	reload <- struct{}{}
+	r.document("?by=centre", func(d *capacity.Document) bool { return d.Total.Devices.Rated == 2 && d.Groups[0].Centre == "b" })
+}

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,7 @@ func newWorker(c *collector) *worker {
 func (w *worker) run(ctx context.Context) {
 	tick := time.NewTicker(w.c.cfg.FoldInterval.D())
 	defer tick.Stop()
-	check := time.NewTicker(checkEvery)
+	check := time.NewTicker(time.Second)
 	defer check.Stop()
 	w.step()
 	for {
@@ -124,9 +125,17 @@ func (w *worker) publish(p *part) {
 	w.c.publisher.put(p.id, p.epoch, records)
 }
 
-// check recounts the fleets.
+// check recounts the fleets that are due, as many a second as bring all of them round in time.
 func (w *worker) check() {
+	due := make([]*part, 0, len(w.parts))
 	for _, p := range w.parts {
+		if p.begun && time.Since(p.checked) >= checkEvery {
+			due = append(due, p)
+		}
+	}
+	slices.SortFunc(due, func(a, b *part) int { return a.checked.Compare(b.checked) })
+	for _, p := range due[:min(len(due), 1+len(w.parts)/int(checkEvery/time.Second))] {
+		p.checked = time.Now()
 		if err := p.fleet.Check(); err != nil {
 			w.c.metrics.Checks.WithLabelValues("different").Inc()
 			w.c.log.Error("the self-check failed: figures may have been wrong until now and are recounted; please report this",

@@ -369,8 +369,8 @@ func (c *Consumer) leader(p Partition) (kafka.Broker, error) {
 	return b, nil
 }
 
-// relook makes Run look for topics and leaders soon.
-func (c *Consumer) relook() {
+// Relook makes Run look for topics and leaders soon.
+func (c *Consumer) Relook() {
 	select {
 	case c.kick <- struct{}{}:
 	default:

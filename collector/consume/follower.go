@@ -71,7 +71,7 @@ func (f *follower) run(ctx context.Context) {
 		f.c.reconnects.Add(1)
 		d := wait.next()
 		f.c.troub.report(f.p.String(), err, d)
-		f.c.relook()
+		f.c.Relook()
 		f.touch()
 		sleep(ctx, d)
 	}

@@ -19,7 +19,7 @@ import (
 // Timing of the group. Six seconds is the shortest session that Kafka allows by default.
 const (
 	sessionTimeout   = 6 * time.Second
-	rebalanceTimeout = 8 * time.Second
+	rebalanceTimeout = 4 * time.Second
 	heartbeat        = 500 * time.Millisecond
 	timeout          = 3 * time.Second
 	retry            = 500 * time.Millisecond

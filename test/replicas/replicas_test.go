@@ -139,6 +139,9 @@ func kill(t *testing.T, brokers []string, topics []broker.Topic) {
 		p.exact(t, all, 30*time.Second, false)
 	}
 	stop(t, p, all)
+	for _, r := range all {
+		r.checked()
+	}
 }
 
 // stop holds a collector for longer than its session lasts and lets it go on: it does not know that it was replaced, and may
@@ -328,6 +331,24 @@ func (r *replica) ask() (*capacity.Document, error) {
 	}
 	doc := &capacity.Document{}
 	return doc, json.Unmarshal(body, doc)
+}
+
+// checked fails unless the self-check of the fleets ran and found nothing.
+func (r *replica) checked() {
+	r.t.Helper()
+	resp, err := http.Get("http://" + r.addr + "/metrics")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	said := string(body)
+	if !strings.Contains(said, `exameter_self_checks_total{result="different"} 0`) || strings.Contains(said, `exameter_self_checks_total{result="equal"} 0`) {
+		r.t.Errorf("self-check of %s: want some equal and none different", r.addr)
+	}
 }
 
 // until asks until the answer is right.

@@ -31,6 +31,8 @@ type Parts struct {
 	GroupFailures int64
 	Published     int64
 	Unpublished   int64
+	// Claims are the devices that all parts announce, and Shared those of them that several parts do.
+	Claims, Shared int
 }
 
 // Metrics are the collector's own instruments, and a registry with all there is.
@@ -47,7 +49,7 @@ type Metrics struct {
 	FutureDated prometheus.Counter
 	// UnknownFields counts fields and lines that the decoder skipped: additions to the schema by newer agents.
 	UnknownFields prometheus.Counter
-	// Partials counts records of the partials topic by result: folded, fenced, removed, refused.
+	// Partials counts records of the partials topic by result: folded, taken, claimed, fenced, removed, refused.
 	Partials *prometheus.CounterVec
 	// Checks counts recounts of the fleet by result: equal, different.
 	Checks *prometheus.CounterVec
@@ -79,7 +81,7 @@ func New(version string, src Source) *Metrics {
 			Name: "exameter_fields_unknown_total", Help: "Fields and lines that were skipped because this collector is too old to know them.",
 		}),
 		Partials: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exameter_partials_total", Help: "Records of the partials topic by result (folded, fenced, removed, refused).",
+			Name: "exameter_partials_total", Help: "Records of the partials topic by result (folded, taken, claimed, fenced, removed, refused).",
 		}, []string{"result"}),
 		Checks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exameter_self_checks_total", Help: "Recounts of a part, by whether they gave the incremental figures. A difference is a defect.",
@@ -132,7 +134,9 @@ var (
 
 	uninventoriedHosts   = desc("hosts_uninventoried", "Hosts that report and have no inventory; their devices are not counted.")
 	uninventoriedDevices = desc("devices_uninventoried", "Devices that are reported and stand in no inventory; they are not counted.")
-	contestedDesc        = desc("devices_contested", "Devices that more than one host claims; each counts once.")
+	contestedDesc        = desc("devices_contested", "Devices that more than one host of a part claims; each counts once.")
+	contendersDesc       = desc("hosts_contending", "Hosts that claim a device which hosts of other parts claim too; it counts once.")
+	unsettledDesc        = desc("hosts_unsettled", "Hosts with devices that count nowhere yet, because other parts have to be asked first.")
 	skewedDesc           = desc("hosts_skewed", "Hosts whose last report's own time is more than a minute from its record time.")
 
 	lagDesc         = desc("partition_lag_records", "Records of a partition that are not read yet, as of the last fetch.", "topic", "partition")
@@ -143,6 +147,7 @@ var (
 	corruptDesc     = desc("corrupt_batches_total", "Record batches that could not be read and were skipped.")
 	producerDesc    = desc("topic_producer_time", "1 for a telemetry topic that does not use LogAppendTime.", "topic")
 
+	claimsDesc     = desc("claims", "Devices, processor sets included, that all parts claim: by one part, or by several.", "parts")
 	ownedDesc      = desc("parts_owned", "Parts that this collector owns.")
 	partsDesc      = desc("parts", "Parts of all collectors by state: current, or behind for those that nobody publishes at the moment.", "state")
 	oldestDesc     = desc("parts_age_seconds", "Age of the oldest part's sums at as_of.")
@@ -158,9 +163,9 @@ var (
 func (r reader) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		flopsDesc, devicesDesc, unpricedDesc, utilisationDesc, powerDesc, hostsDesc, coverageDesc, ageDesc, revisionDesc, asOfDesc, readyDesc,
-		uninventoriedHosts, uninventoriedDevices, contestedDesc, skewedDesc,
+		uninventoriedHosts, uninventoriedDevices, contestedDesc, contendersDesc, unsettledDesc, skewedDesc,
 		lagDesc, failingDesc, reconnectsDesc, stallsDesc, offsetsLostDesc, corruptDesc, producerDesc, quarantineDesc,
-		ownedDesc, partsDesc, oldestDesc, generationDesc, rebalancesDesc, groupDesc, publishedDesc,
+		claimsDesc, ownedDesc, partsDesc, oldestDesc, generationDesc, rebalancesDesc, groupDesc, publishedDesc,
 	} {
 		ch <- d
 	}
@@ -179,6 +184,8 @@ func (r reader) Collect(ch chan<- prometheus.Metric) {
 		collectCapacity(s, gauge)
 	}
 	p := r.src.Parts()
+	gauge(claimsDesc, float64(p.Claims-p.Shared), "one")
+	gauge(claimsDesc, float64(p.Shared), "several")
 	gauge(ownedDesc, float64(p.Owned))
 	gauge(generationDesc, float64(p.Generation))
 	counter(rebalancesDesc, p.Rebalances)
@@ -189,6 +196,8 @@ func (r reader) Collect(ch chan<- prometheus.Metric) {
 	gauge(uninventoriedHosts, float64(f.UninventoriedHosts))
 	gauge(uninventoriedDevices, float64(f.UninventoriedDevices))
 	gauge(contestedDesc, float64(f.ContestedDevices))
+	gauge(contendersDesc, float64(f.Contenders))
+	gauge(unsettledDesc, float64(f.UnsettledHosts))
 	gauge(skewedDesc, float64(f.SkewedHosts))
 	c := r.src.Consume()
 	for _, p := range c.Partitions {

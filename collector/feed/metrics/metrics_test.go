@@ -46,7 +46,7 @@ func sample() *Metrics {
 			}
 		},
 		Quarantine: func() quarantine.Stats { return quarantine.Stats{Written: 1, Suppressed: 2, Failed: 3} },
-		Parts:      func() Parts { return Parts{Owned: 2, Generation: 7, Rebalances: 3, Published: 5} },
+		Parts:      func() Parts { return Parts{Owned: 2, Generation: 7, Rebalances: 3, Published: 5, Claims: 9, Shared: 1} },
 		Ready:      func() bool { return true },
 	})
 	m.Records.WithLabelValues("telemetry", "applied").Inc()
