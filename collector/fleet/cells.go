@@ -43,31 +43,40 @@ func (f *Fleet) countInto(t *tally, slot uint32, n int64) {
 		t.online[sh] += n
 	}
 	// Most hosts hold one or two pools, so a short list beats a map; and devices of one lot stand side by side.
-	var buf [8]freeCount
+	var buf [4]freeCount
 	frees := buf[:0]
 	devices := h.devices
-	for i := 0; i < len(devices); {
-		lot := devices[i].lot
+	for len(devices) > 0 {
+		lot := devices[0].lot
 		pool := f.pools.poolOf[lot]
 		c := &t.cells[pool]
-		var sum plainSum
-		owned, free := 0, 0
-		for ; i < len(devices) && devices[i].lot == lot; i++ {
+		// Nearly all devices are plain, and what they contribute is summed in registers before it is added to a cell.
+		var plain, plainFree, power, activity, sm int64
+		owned, free, run := 0, 0, len(devices)
+		for i := range devices {
 			d := &devices[i]
-			switch {
-			case !d.counts():
-			case online && d.isPlain():
-				sum.add(&d.status)
-			default:
+			if d.lot != lot {
+				run = i
+				break
+			}
+			st := &d.status
+			if online && d.isPlain() {
+				plain++
+				plainFree += int64(st.state) // Busy is 0 and Free is 1
+				power += int64(st.power)
+				activity += int64(st.activity)
+				sm += int64(st.seen & isSM / isSM)
+			} else if d.counts() {
 				owned++
 				free += d.count(c, online, n)
 			}
 		}
-		if sum.devices > 0 {
-			sum.count(c, n)
+		devices = devices[run:]
+		if plain > 0 {
+			countPlain(c, plain, plainFree, power, activity, sm, n)
 		}
-		if owned += int(sum.devices); owned > 0 && online {
-			frees = addFree(frees, pool, free+int(sum.free))
+		if owned += int(plain); owned > 0 && online {
+			frees = addFree(frees, pool, free+int(plainFree))
 		}
 	}
 	for i := range frees {
@@ -75,38 +84,13 @@ func (f *Fleet) countInto(t *tally, slot uint32, n int64) {
 	}
 }
 
-// plainSum is what the plain devices of a host contribute, summed before it is added to a cell: nearly all devices are
-// plain, and sums are kept in registers.
-type plainSum struct{ devices, free, power, activity, sm int64 }
-
-// isPlain reports whether a device of an online host is an accelerator in order, of which everything is known, and that
-// counts as busy or free whole.
+// isPlain reports whether a device of an online host counts and is an accelerator in order, of which everything is known, and that
+// is busy or free whole. It is one comparison, as most devices are and no processor can foresee which are not.
 func (d *device) isPlain() bool {
 	st := &d.status
-	return d.claim&isSet == 0 && st.seen&isReported != 0 && st.state <= capacity.Free && st.power|int32(st.activity)|^st.busy >= 0
-}
-
-func (s *plainSum) add(st *status) {
-	s.devices++
-	s.free += int64(st.state) // Busy is 0 and Free is 1
-	s.power += int64(st.power)
-	s.activity += int64(st.activity)
-	s.sm += int64(st.seen & isSM / isSM)
-}
-
-func (s *plainSum) count(c *capacity.Cell, n int64) {
-	const whole = capacity.UnitsPerDevice
-	busy := s.devices - s.free
-	c.Devices[capacity.Busy] += n * busy
-	c.Devices[capacity.Free] += n * s.free
-	c.Units[capacity.Busy] += n * busy * whole
-	c.Units[capacity.Free] += n * s.free * whole
-	c.PowerMW += n * s.power
-	c.PowerDevices += n * s.devices
-	c.SM += n * s.sm
-	c.Utilisation += n * (s.devices - s.sm)
-	c.ActiveUnits += n * s.activity * whole
-	c.KnownUnits += n * s.devices * whole
+	odd := uint32((d.claim^isOwned)&(isOwned|isUnsettled|isSet)) | uint32(st.seen&isReported^isReported) | uint32(st.state&^1) |
+		uint32(st.power|int32(st.activity)|^st.busy)>>31
+	return odd == 0
 }
 
 // freeCount is how many devices of a pool are free on a host.
@@ -148,6 +132,22 @@ func (f *Fleet) adjust(h *host, statuses []status) {
 			c.ActiveUnits += int64(d.units) * (int64(st.activity) - int64(was.activity))
 		}
 	}
+}
+
+// countPlain adds n times so many plain devices, so many of which are free, with their sums of power, activity and known SM activity.
+func countPlain(c *capacity.Cell, devices, free, power, activity, sm, n int64) {
+	const whole = capacity.UnitsPerDevice
+	busy := devices - free
+	c.Devices[capacity.Busy] += n * busy
+	c.Devices[capacity.Free] += n * free
+	c.Units[capacity.Busy] += n * busy * whole
+	c.Units[capacity.Free] += n * free * whole
+	c.PowerMW += n * power
+	c.PowerDevices += n * devices
+	c.SM += n * sm
+	c.Utilisation += n * (devices - sm)
+	c.ActiveUnits += n * activity * whole
+	c.KnownUnits += n * devices * whole
 }
 
 // count adds n times a device to a cell, and returns 1 if the device is free.

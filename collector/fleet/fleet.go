@@ -95,6 +95,7 @@ type Fleet struct {
 	sets    claims // processor sets, by host id
 	reading reading
 	listing listing
+	slab    []device // room for the devices of hosts to come
 
 	unsettled  []uint32            // slots of hosts that may have devices which other parts do not know of yet
 	contenders map[uint32]struct{} // slots of hosts that contend with other parts'
@@ -225,12 +226,32 @@ func (f *Fleet) ApplyInventory(centre string, inv *telemetry.Inventory, at time.
 	}
 	old := *h
 	f.stats.UninventoriedDevices -= int64(len(h.extra))
-	h.replace(slices.Clone(f.listing.devices), string(f.listing.ids))
+	h.replace(f.keep(f.listing.devices, old.devices == nil), string(f.listing.ids))
 	f.stats.UninventoriedDevices += int64(len(h.extra))
 	f.reclaim(slot, &old)
 	f.reconsider(slot)
 	f.count(slot, 1)
 	return outcome
+}
+
+// slabSize is how many devices stand side by side: 4 KiB. What a host leaves of its slab is free only when all have left it, so slabs
+// are small.
+const slabSize = 144
+
+// keep copies a host's devices. Those of hosts that are new stand side by side in the order in which a recount reads them; what hosts
+// have later stands alone.
+func (f *Fleet) keep(devices []device, isNew bool) []device {
+	n := len(devices)
+	if !isNew || n > slabSize/8 {
+		return slices.Clone(devices)
+	}
+	if len(f.slab) < n {
+		f.slab = make([]device, slabSize)
+	}
+	out := f.slab[:n:n]
+	f.slab = f.slab[n:]
+	copy(out, devices)
+	return out
 }
 
 // Retire forgets a host: its tombstone was read. It reports whether the host was known.
