@@ -11,10 +11,15 @@ type buffer struct {
 	body     []byte
 	inflated []byte
 	records  []Record
+	places   chan struct{} // where it gives its place back, nil where it took none
 }
 
+// inHand is how many answers of a consumer are inflated at a time and not applied yet: some megabytes each where a log is read
+// from its beginning. The others wait as they came, which is a quarter of a megabyte each.
+const inHand = 16
+
 // maxKept bounds a buffer that is kept for later.
-const maxKept = 8 << 20
+const maxKept = 2 << 20
 
 var buffers = sync.Pool{New: func() any { return &buffer{} }}
 
@@ -30,6 +35,10 @@ func take(n int) *buffer {
 
 // release gives the buffer back. Nothing may refer to what lies in it any more.
 func (b *buffer) release() {
+	if b.places != nil {
+		<-b.places
+		b.places = nil
+	}
 	if cap(b.body)+cap(b.inflated)+cap(b.records)*int(unsafe.Sizeof(Record{})) <= maxKept {
 		buffers.Put(b)
 	}

@@ -104,6 +104,7 @@ type Consumer struct {
 	started    bool                        // the topics were listed once
 	pending    map[Partition]bool          // partitions that are not applied up to the end they had when they were opened
 	creates    map[string]bool             // telemetry topics known to carry their producers' times
+	places     chan struct{}               // taken by answers that are inflated
 	kick       chan struct{}
 	reassign   chan struct{}
 	reconnects atomic.Int64
@@ -130,7 +131,7 @@ func New(cfg Config, out chan<- *Batch) *Consumer {
 		cfg:     cfg,
 		pending: map[Partition]bool{}, reassign: make(chan struct{}, 1),
 		leaders: map[Partition]kafka.Broker{}, followers: map[Partition]*follower{}, gates: map[Partition]chan struct{}{},
-		creates: map[string]bool{}, kick: make(chan struct{}, 1),
+		creates: map[string]bool{}, kick: make(chan struct{}, 1), places: make(chan struct{}, inHand),
 	}
 	c.troub = trouble{log: cfg.Log, now: cfg.Now, failing: map[string]error{}}
 	return c

@@ -176,10 +176,14 @@ func (f *follower) reopen(s *session) error {
 // take hands fetched records over. A batch that cannot be read is fetched twice more, in case it was damaged on the
 // way, and then skipped.
 func (f *follower) take(ctx context.Context, got fetched) error {
+	if err := f.enter(ctx, got.buffer); err != nil {
+		return err
+	}
 	records, next, err := parseBatches(got.records, f.next, got.buffer)
 	if len(records) == 0 {
 		got.buffer.release()
 	} else if err := f.send(ctx, &Batch{Partition: f.p, Records: records, done: got.buffer.release}); err != nil {
+		got.buffer.release() // nobody has it
 		return err
 	}
 	f.set(next)
@@ -198,6 +202,22 @@ func (f *follower) take(ctx context.Context, got fetched) error {
 		"partition", f.p.String(), "offset", next, "next", corrupt.next, "error", err)
 	f.set(corrupt.next)
 	return nil
+}
+
+// enter waits until an answer may be inflated. The partials topic does not wait: it is what others wait for.
+func (f *follower) enter(ctx context.Context, b *buffer) error {
+	if f.p.Shared() {
+		return nil
+	}
+	f.busy.Store(true)
+	defer f.busy.Store(false)
+	select {
+	case f.c.places <- struct{}{}:
+		b.places = f.c.places
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // catchUp says once that the end of the partition's first listing is reached. The word travels behind the records, so it
