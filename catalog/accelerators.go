@@ -96,7 +96,7 @@ func doubts(m *Model) []doubt {
 		w, also := m.Peaks.Get(wide)
 		// Published figures are rounded, so the limits have a margin of a twentieth.
 		if ok && also && (n*20 < w*least*19 || n*20 > w*most*21) {
-			out = append(out, doubt{columnOf(narrow), fmt.Sprintf("%s: %s is %.2f times %s: %s", m.ID, narrow, float64(n)/float64(w), wide, why)})
+			out = append(out, doubt{Column(narrow), fmt.Sprintf("%s: %s is %.2f times %s: %s", m.ID, narrow, float64(n)/float64(w), wide, why)})
 		}
 	}
 	const sparse = "is one of the two with sparsity, or in the wrong column?"
@@ -108,8 +108,12 @@ func doubts(m *Model) []doubt {
 	return out
 }
 
-// columnOf is the column of a precision's figure.
-func columnOf(p Precision) string {
+// Column is the column of the accelerator table that a precision's peak stands in, empty for none. The peak of FP64 is the
+// better of two columns, of which this is the one for vector units.
+func Column(p Precision) string {
+	if p == FP64 {
+		return "fp64_vector_tflops"
+	}
 	for _, c := range peakColumns {
 		if c.precision == p {
 			return c.column

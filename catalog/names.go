@@ -118,6 +118,9 @@ var optionalPrefixes = map[string][]string{
 	"enflame":      {"enflame "},
 }
 
+// Fold returns what lookups compare of a name: two names of a vendor that fold alike are one name.
+func Fold(vendor, name string) string { return normalise(vendor, name) }
+
 // normalise brings the spellings of one name together: case, runs of blanks, the vendor's optional prefix, the
 // profile of a MIG slice, and the chip type and version that Huawei's exporter appends.
 func normalise(vendor, name string) string {

@@ -103,3 +103,13 @@ var peakFields = []struct {
 
 // opt returns the peak at p.
 func (k Peaks) opt(p Precision) telemetry.Opt[int64] { return k.mflops[p.index()] }
+
+// Check returns what is wrong with the content of one override file, as Verify would for a file of that name.
+func Check(name string, data []byte) ([]Finding, error) {
+	base, err := embedded()
+	if err != nil {
+		return nil, err
+	}
+	over := base.clone()
+	return append(over.override(name, data), over.finish()...), nil
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -48,13 +47,8 @@ func capacityCommand() *cobra.Command {
 		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
-	address := os.Getenv("EXAMETER_COLLECTOR")
-	if address == "" {
-		address = defaultCollector
-	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.collector, "collector", address, "where the collector answers; $EXAMETER_COLLECTOR sets the default")
-	fl.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
+	clientFlags(fl, &f.collector, &f.timeout)
 	fl.VarP(&f.output, "output", "o", "how to print")
 	fl.BoolVarP(&f.watch, "watch", "w", false, "go on asking until interrupted")
 	fl.DurationVar(&f.every, "every", 2*time.Second, "how often to ask with --watch")
@@ -70,6 +64,14 @@ func capacityCommand() *cobra.Command {
 	return cmd
 }
 
+// validKind refuses what is no kind of device.
+func validKind(kind string) error {
+	if kind != capacity.KindAccelerator && kind != capacity.KindCPU && kind != capacity.KindAll {
+		return fmt.Errorf("%q is not one of accelerator, cpu, all", kind)
+	}
+	return nil
+}
+
 // query is the flags as the collector's parameters.
 func (f *capacityFlags) query(cmd *cobra.Command) (url.Values, error) {
 	if _, err := capacity.ParseDimensions(f.by); err != nil {
@@ -78,8 +80,8 @@ func (f *capacityFlags) query(cmd *cobra.Command) (url.Values, error) {
 	if _, err := capacity.ParsePrecision(f.precision); err != nil {
 		return nil, misused(cmd, "--precision: %w", err)
 	}
-	if f.kind != capacity.KindAccelerator && f.kind != capacity.KindCPU && f.kind != capacity.KindAll {
-		return nil, misused(cmd, "--kind: %q is not one of accelerator, cpu, all", f.kind)
+	if err := validKind(f.kind); err != nil {
+		return nil, misused(cmd, "--kind: %w", err)
 	}
 	if f.every < 100*time.Millisecond {
 		return nil, misused(cmd, "--every: %s is below 100ms", f.every)

@@ -20,7 +20,7 @@ func TestCatalogLooksUpWhatToolsPrint(t *testing.T) {
 		{[]string{"K100", "--vendor", "Hygon"}, 0, []string{"hygon-k100 "}},
 		{[]string{"K100"}, 1, []string{"not the name of one model", "hygon-k100", "kunlunxin-k100", "--vendor"}},
 		{[]string{"MLU590-M9"}, 0, []string{"cambricon-mlu590", "unpriced"}},
-		{[]string{"Gizmo 9000"}, 1, []string{`"Gizmo 9000" is unpriced`, "worth no Eflops", "--override"}},
+		{[]string{"Gizmo 9000"}, 1, []string{`"Gizmo 9000" is unpriced`, "worth no Eflops", "catalog verify"}},
 		{[]string{"NVIDIA H200", "--vendor", "amd"}, 1, []string{"unpriced"}},
 		{nil, 0, []string{"nvidia-h200-sxm", "hygon-bw1000", "models, dense peaks"}},
 		{[]string{"--vendor", "metax"}, 0, []string{"metax-c500"}},
