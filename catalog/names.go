@@ -138,10 +138,11 @@ func normalise(vendor, name string) string {
 			s = s[:i]
 		}
 	case "huawei":
-		// npu-exporter prints chip name, type and version: 910A-Ascend-V1. "Ascend910B2" stands in other places.
+		// npu-exporter prints chip name, type and version: 910A-Ascend-V1. A3 parts have no type. "Ascend910B2" stands in
+		// other places.
 		s = strings.TrimPrefix(s, "ascend")
 		if i := strings.LastIndex(s, "-v"); i > 0 && strings.Trim(s[i+2:], "0123456789") == "" {
-			s = strings.TrimSuffix(s[:i], "-ascend")
+			s = strings.TrimRight(strings.TrimSuffix(s[:i], "-ascend"), "-")
 		}
 	}
 	return s

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -35,6 +36,39 @@ func TestCatalogLooksUpWhatToolsPrint(t *testing.T) {
 		for _, s := range c.says {
 			if !strings.Contains(out, s) {
 				t.Errorf("catalog %q does not say %q:\n%s", c.args, s, out)
+			}
+		}
+	}
+}
+
+// Every name that a vendor's tool prints leads to its model, with peaks or the word unpriced, source and confidence.
+func TestCatalogKnowsEveryName(t *testing.T) {
+	f, err := os.Open("../../catalog/testdata/names.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r := csv.NewReader(f)
+	r.Comment = '#'
+	rows, err := r.ReadAll()
+	if err != nil || len(rows) < 200 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for _, row := range rows[1:] {
+		args := []string{"catalog", row[2]}
+		switch word, gib, _ := strings.Cut(row[3], " "); word {
+		case "vendor":
+			args = append(args, "--vendor", row[1])
+		case "memory":
+			args = append(args, "--memory", gib+"GiB")
+		}
+		out, said, status := exameter(t, args...)
+		if status != 0 || said != "" || !strings.HasPrefix(out, "model        "+row[4]+" (") {
+			t.Errorf("%q: status %d, %s%s", args, status, said, out)
+		}
+		for _, want := range []string{"\nvendor       " + row[1], "\nfp16 ", "\nconfidence   ", "\nsource       "} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%q: no %q in\n%s", args, want, out)
 			}
 		}
 	}
