@@ -129,18 +129,21 @@ func readTable(name string, in io.Reader) *table {
 	return t
 }
 
-// parseHeader finds out which table the header belongs to and refuses columns that table does not have.
+// parseHeader finds out which table the header belongs to, the one that has most of its columns, and refuses columns that
+// table does not have.
 func (t *table) parseHeader(line int, header []string) {
 	header[0] = strings.TrimPrefix(header[0], "\ufeff") // Spreadsheets begin a file with a byte order mark.
 	for i := range header {
 		header[i] = strings.TrimSpace(header[i])
 	}
 	known := acceleratorColumns
-	switch {
-	case slices.Contains(header, "base_mhz"):
-		t.kind, known = clockTable, clockColumns
-	case slices.Contains(header, "microarchitecture"):
-		t.kind, known = cpuTable, cpuColumns
+	for _, other := range []struct {
+		kind    tableKind
+		columns []string
+	}{{cpuTable, cpuColumns}, {clockTable, clockColumns}} {
+		if count(header, other.columns) > count(header, known) {
+			t.kind, known = other.kind, other.columns
+		}
 	}
 	columns := make(map[string]int, len(header))
 	for i, column := range header {
@@ -159,6 +162,17 @@ func (t *table) parseHeader(line int, header []string) {
 		return // Rows without an id are no rows.
 	}
 	t.header, t.columns = header, columns
+}
+
+// count says how many columns of a header a table has.
+func count(header, table []string) int {
+	n := 0
+	for _, column := range header {
+		if slices.Contains(table, column) {
+			n++
+		}
+	}
+	return n
 }
 
 // check refuses cells that no table needs and every reader of it would stumble over.
