@@ -70,6 +70,8 @@ func TestCPU(t *testing.T) {
 		{"intel-xeon-e5-2680-v4", x86(intel, 6, 79, "Intel(R) Xeon(R) CPU E5-2680 v4 @ 2.40GHz"), 14, 537.6, 1075.2},
 		{"intel-xeon-e5-2670-0", x86(intel, 6, 45, "Intel(R) Xeon(R) CPU E5-2670 0 @ 2.60GHz"), 8, 166.4, 332.8},
 		{"intel-xeon-phi-7250", x86(intel, 6, 87, "Intel(R) Xeon Phi(TM) CPU 7250 @ 1.40GHz"), 68, 3046.4, 6092.8},
+		{"intel-xeon-e-2388g", x86(intel, 6, 167, "Intel(R) Xeon(R) E-2388G CPU @ 3.20GHz"), 8, 409.6, 819.2},
+		{"13th-gen-intel-core-i9-13900k-3000mhz", based(x86(intel, 6, 183, "13th Gen Intel(R) Core(TM) i9-13900K"), 3000), 24, 576, 1152}, // a floor
 		{"hygon-c86-7285", x86(hygon, 24, 1, "Hygon C86 7285 32-core Processor"), 32, 512, 1024},
 		{"hygon-c86-7390", x86(hygon, 24, 4, "Hygon C86 7390 32-core Processor"), 32, 691.2, 1382.4}, // a floor
 		{"loongson-3c5000-2200mhz", telemetry.CPUInfo{Vendor: "Loongson", Name: "Loongson-3C5000", MaxClock: telemetry.Known[telemetry.Megahertz](2200)}, 16, 563.2, 1126.4},

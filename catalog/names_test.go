@@ -3,6 +3,7 @@ package catalog
 import (
 	"encoding/csv"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,10 +11,10 @@ import (
 	"github.com/exameter/exameter/telemetry"
 )
 
-// toolNames reads what vendors' tools print, and the model that each name means.
-func toolNames(t *testing.T) [][]string {
+// testdata reads the rows of a table of testdata, without its header.
+func testdata(t *testing.T, name string) [][]string {
 	t.Helper()
-	f, err := os.Open("testdata/names.csv")
+	f, err := os.Open(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +33,7 @@ func toolNames(t *testing.T) [][]string {
 func TestToolNames(t *testing.T) {
 	c := must(t)
 	named := map[string]bool{}
-	for _, row := range toolNames(t) {
+	for _, row := range testdata(t, "names.csv") {
 		tool, vendor, name, hint, id := row[0], row[1], row[2], row[3], row[4]
 		var memory telemetry.Opt[telemetry.Bytes]
 		needsVendor := false

@@ -1,9 +1,7 @@
 package catalog
 
 import (
-	"encoding/csv"
 	"math"
-	"os"
 	"strconv"
 	"testing"
 
@@ -25,17 +23,6 @@ type machine struct {
 // machines reads the table.
 func machines(t *testing.T) []machine {
 	t.Helper()
-	f, err := os.Open("testdata/top500.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r := csv.NewReader(f)
-	r.Comment = '#'
-	rows, err := r.ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
 	number := func(s string) float64 {
 		v, err := strconv.ParseFloat(s, 64)
 		if err != nil {
@@ -50,7 +37,7 @@ func machines(t *testing.T) []machine {
 		return v
 	}
 	var out []machine
-	for _, c := range rows[1:] {
+	for _, c := range testdata(t, "top500.csv") {
 		m := machine{name: c[0], list: c[1], rpeak: number(c[3]), cores: int64(number(c[10])), accelerator: c[11], off: number(c[13]), reason: c[14]}
 		m.cpu = telemetry.CPUInfo{
 			Vendor: c[4], Family: id(c[5]), Model: id(c[6]), Part: c[7], Name: c[8],
