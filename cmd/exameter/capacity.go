@@ -48,7 +48,7 @@ func capacityCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	fl := cmd.Flags()
-	clientFlags(fl, &f.collector, &f.timeout)
+	clientFlags(cmd, &f.collector, &f.timeout)
 	fl.VarP(&f.output, "output", "o", "how to print")
 	fl.BoolVarP(&f.watch, "watch", "w", false, "go on asking until interrupted")
 	fl.DurationVar(&f.every, "every", 2*time.Second, "how often to ask with --watch")

@@ -61,7 +61,7 @@ Exit status 1 says that nothing, or more than one model, answers to NAME.`,
 	fl.BoolVar(&f.cpu, "cpu", false, "list processors instead")
 	fl.VarP(&f.output, "output", "o", "how to print; csv with --unpriced alone")
 	fl.BoolVar(&f.unpriced, "unpriced", false, "ask a collector which models have no peak")
-	clientFlags(fl, &f.collector, &f.timeout)
+	clientFlags(cmd, &f.collector, &f.timeout)
 	fl.StringVar(&f.kind, "kind", capacity.KindAll, "with --unpriced: accelerator, cpu or all")
 	fl.StringVar(&f.precision, "precision", string(capacity.ByClass), "with --unpriced: class, or the precision to have a peak at")
 	cmd.AddCommand(catalogVerifyCommand())

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/exameter/exameter/collector/capacity"
 )
@@ -28,7 +28,8 @@ type client struct {
 }
 
 // clientFlags adds the flags that say which collector to ask, and how long to wait for it.
-func clientFlags(fl *pflag.FlagSet, collector *string, timeout *time.Duration) {
+func clientFlags(cmd *cobra.Command, collector *string, timeout *time.Duration) {
+	fl := cmd.Flags()
 	fl.StringVar(collector, "collector", cmp.Or(os.Getenv("EXAMETER_COLLECTOR"), defaultCollector), "where the collector answers; $EXAMETER_COLLECTOR sets the default")
 	fl.DurationVar(timeout, "timeout", 10*time.Second, "how long to wait for an answer")
 }
