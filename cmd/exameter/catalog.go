@@ -214,7 +214,7 @@ func writeModel(out io.Writer, m *catalog.Model, version string) error {
 			unit = "Top/s"
 		}
 		if v, ok := m.Peaks.Get(p); ok {
-			line(string(p), "%s %s", tflops(v), unit)
+			line(string(p), "%s %s%s", tflops(v), unit, fp64Units(m, p))
 		}
 	}
 	if _, ok := m.Peaks.Get(catalog.FP16); !ok {
@@ -239,6 +239,16 @@ func writeModel(out io.Writer, m *catalog.Model, version string) error {
 	line("catalogue", "%s", version)
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// fp64Units says what FP64 is of, where vector and matrix units differ: conventions count the one or the other.
+func fp64Units(m *catalog.Model, p catalog.Precision) string {
+	vector, ok := m.FP64Vector.Get()
+	matrix, also := m.FP64Tensor.Get()
+	if p != catalog.FP64 || !ok || !also || vector == matrix {
+		return ""
+	}
+	return fmt.Sprintf(" (matrix units %s, vector units %s)", tflops(matrix), tflops(vector))
 }
 
 // known prints a value that may be unknown, which prints nothing.
@@ -303,6 +313,8 @@ func modelJSON(m *catalog.Model, version string) any {
 		Architecture    string                      `json:"architecture,omitempty"`
 		Patterns        []string                    `json:"patterns"`
 		Peaks           map[catalog.Precision]int64 `json:"peak_mflops"`
+		FP64Vector      *int64                      `json:"fp64_vector_mflops"`
+		FP64Tensor      *int64                      `json:"fp64_tensor_mflops"`
 		MemoryBytes     *telemetry.Bytes            `json:"memory_bytes"`
 		BandwidthGBs    *float64                    `json:"bandwidth_gb_s"`
 		TDPMilliwatts   *telemetry.Milliwatts       `json:"tdp_mw"`
@@ -313,7 +325,7 @@ func modelJSON(m *catalog.Model, version string) any {
 		Notes           string                      `json:"notes"`
 		Catalogue       string                      `json:"catalogue"`
 	}{
-		m.ID, m.Vendor, m.Name, m.Architecture, append([]string{}, m.Patterns...), peaks, pointer(m.Memory), pointer(m.BandwidthGBs), pointer(m.TDP),
+		m.ID, m.Vendor, m.Name, m.Architecture, append([]string{}, m.Patterns...), peaks, pointer(m.FP64Vector), pointer(m.FP64Tensor), pointer(m.Memory), pointer(m.BandwidthGBs), pointer(m.TDP),
 		m.DevicesPerBoard, pointer(m.Domestic), m.Confidence, m.Source, m.Notes, version,
 	}
 }

@@ -16,6 +16,8 @@ func TestCatalogLooksUpWhatToolsPrint(t *testing.T) {
 		says   []string
 	}{
 		{[]string{"NVIDIA H200"}, 0, []string{"nvidia-h200-sxm", "989.5 Tflop/s", "141 GiB", "not domestic", "datasheet"}},
+		{[]string{"AMD Instinct MI300X OAM"}, 0, []string{"fp64         163.4 Tflop/s (matrix units 163.4, vector units 81.7)"}},
+		{[]string{"NVIDIA RTX A6000"}, 0, []string{"fp64         0.6 Tflop/s\n", "fp32         38.7 Tflop/s\n"}},
 		{[]string{"910B2"}, 0, []string{"huawei-ascend-910b2", "376 Tflop/s", ", domestic"}},
 		{[]string{"nvidia-h20"}, 0, []string{"nvidia-h20", "148 Tflop/s"}},
 		{[]string{"K100", "--vendor", "Hygon"}, 0, []string{"hygon-k100 "}},
@@ -81,7 +83,7 @@ func TestCatalogForPrograms(t *testing.T) {
 		TDP   *int64           `json:"tdp_mw"`
 	}
 	out, _, status := exameter(t, "catalog", "NVIDIA H200", "-o", "json")
-	if err := json.Unmarshal([]byte(out), &m); err != nil || status != 0 || m.ID != "nvidia-h200-sxm" || m.Peaks["fp16"] != 989_500_000 || m.TDP == nil || *m.TDP != 700_000 {
+	if err := json.Unmarshal([]byte(out), &m); err != nil || status != 0 || m.ID != "nvidia-h200-sxm" || m.Peaks["fp16"] != 989_500_000 || m.TDP == nil || *m.TDP != 700_000 || !strings.Contains(out, `"fp64_vector_mflops":33500000,"fp64_tensor_mflops":66900000`) {
 		t.Errorf("status %d, %v: %s", status, err, out)
 	}
 	out, _, status = exameter(t, "catalog", "910B1", "-o", "json")
