@@ -28,14 +28,14 @@ func must(t testing.TB) *Catalog {
 
 func TestEmbedded(t *testing.T) {
 	c := must(t)
-	if got := c.Version(); got != "2026.11" {
+	if got := c.Version(); got != release {
 		t.Errorf("version %q", got)
 	}
 	if w := c.Warnings(); len(w) > 0 {
 		t.Errorf("the embedded tables give warnings:\n%s", strings.Join(w, "\n"))
 	}
-	if n := len(c.Models()); n != 153 {
-		t.Errorf("%d models, want 153: change the number with the table", n)
+	if n := len(c.Models()); n != 174 {
+		t.Errorf("%d models, want 174: change the number with the table", n)
 	}
 	ids := make(map[string]bool)
 	for _, m := range c.Models() {
@@ -52,8 +52,9 @@ func TestEmbedded(t *testing.T) {
 		if m.Source == "" || m.Name == "" {
 			t.Errorf("%s: no source or no name", m.ID)
 		}
-		if _, ok := m.Domestic.Get(); !ok {
-			t.Errorf("%s: domestic is not known", m.ID)
+		foreign := m.Vendor == "nvidia" || m.Vendor == "amd" || m.Vendor == "intel"
+		if d, ok := m.Domestic.Get(); !ok || d == foreign {
+			t.Errorf("%s: domestic is %v", m.ID, m.Domestic)
 		}
 	}
 }
@@ -115,7 +116,7 @@ func TestOverride(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := c.Version(); !strings.HasPrefix(v, "2026.11+override.") || len(v) != len("2026.11+override.")+8 {
+	if v := c.Version(); !strings.HasPrefix(v, release+"+override.") || len(v) != len(release+"+override.")+8 {
 		t.Errorf("version %q", v)
 	}
 	p800, ok := c.Lookup("kunlunxin", "P800 OAM")
@@ -353,44 +354,66 @@ func FuzzOverride(f *testing.F) {
 	}
 	f.Add([]byte("id,vendor,patterns,fp16_tflops\na-1,acme,A*|B,1.5\n"))
 	f.Add([]byte("id,vendor,microarchitecture,vendor_ids,models,fp32_per_cycle\na-1,acme,x,acme,1-9|12,8\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		base := must(t)
-		c := &Catalog{
-			models: slices.Clone(base.models), uarchs: slices.Clone(base.uarchs), clocks: slices.Clone(base.clocks),
-			origin: map[string]string{},
+	f.Add([]byte("id,fp64_tensor_tflops,memory_gib\namd-mi250x,,\n# x\nno such\n"))
+	f.Add([]byte("id,names,base_mhz\na-1,x*,2400\na-1,,0\n"))
+	f.Fuzz(fuzzOverride)
+}
+
+// fuzzOverride holds any file to what is promised of override files: what is wrong is said with its place, within bounds
+// and whatever else is wrong; what is not refused keeps the promises of Model; and it changes what it is said to change
+// and nothing else.
+func fuzzOverride(t *testing.T, data []byte) {
+	base := must(t)
+	c := base.clone()
+	c.origin = map[string]place{}
+	mistakes := append(c.override("o.csv", data), c.finish()...)
+	if len(mistakes) > 2*maxFindings {
+		t.Fatalf("%d mistakes", len(mistakes))
+	}
+	lines := strings.Count(string(data), "\n") + strings.Count(string(data), "\r") + 1
+	for _, m := range mistakes {
+		if m.File != "o.csv" || m.Line < 1 || m.Line > lines || m.Text == "" {
+			t.Fatalf("%+v is not a place in a file of %d lines", m, lines)
 		}
-		if err := c.override("o.csv", data); err != nil {
-			if !strings.HasPrefix(err.Error(), "o.csv") {
-				t.Fatalf("error without its file: %v", err)
-			}
-			return
+	}
+	if len(mistakes) > 0 {
+		return
+	}
+	// What loads holds the promises of Model: ids are ids, and no peak is zero or negative.
+	for _, m := range c.Models() {
+		if err := telemetry.ValidID(m.ID); err != nil {
+			t.Fatal(err)
 		}
-		if err := c.finish(); err != nil {
-			return
-		}
-		// What loads holds the promises of Model: ids are ids, and no peak is zero or negative.
-		for _, m := range c.Models() {
-			if err := telemetry.ValidID(m.ID); err != nil {
-				t.Fatal(err)
-			}
-			for _, p := range Precisions() {
-				if v, ok := m.Peaks.Get(p); ok && v <= 0 {
-					t.Fatalf("%s: %s is %d", m.ID, p, v)
-				}
-			}
-			if m.DevicesPerBoard < 1 || !m.Confidence.valid() {
-				t.Fatalf("%+v", m)
-			}
-		}
-		for _, m := range c.models[len(base.models):] {
-			for _, p := range m.Patterns {
-				name := strings.ReplaceAll(p, "*", "z")
-				if _, ok := c.LookupMemory(m.Vendor, name, m.Memory); !ok && len(name) <= telemetry.MaxName {
-					t.Fatalf("%q of %s is not found", p, m.ID)
-				}
+		for _, p := range Precisions() {
+			if v, ok := m.Peaks.Get(p); ok && v <= 0 {
+				t.Fatalf("%s: %s is %d", m.ID, p, v)
 			}
 		}
-	})
+		if m.DevicesPerBoard < 1 || !m.Confidence.valid() {
+			t.Fatalf("%+v", m)
+		}
+	}
+	for _, m := range c.models[len(base.models):] {
+		for _, p := range m.Patterns {
+			name := strings.ReplaceAll(p, "*", "z")
+			if _, ok := c.LookupMemory(m.Vendor, name, m.Memory); !ok && len(name) <= telemetry.MaxName {
+				t.Fatalf("%q of %s is not found", p, m.ID)
+			}
+		}
+	}
+	said := map[string]bool{}
+	for _, change := range changes(base, c) {
+		if change.From == change.To {
+			t.Fatalf("%+v is no change", change)
+		}
+		said[change.ID] = true
+	}
+	for _, m := range c.models {
+		if was, ok := base.Model(m.ID); !said[m.ID] && (!ok || was.Peaks != m.Peaks || was.Memory != m.Memory || !slices.Equal(was.Patterns, m.Patterns)) {
+			t.Fatalf("%s is changed and nobody says so: %+v", m.ID, m)
+		}
+	}
+	suspicions(base, c)
 }
 
 func ExampleCatalog_Lookup() {

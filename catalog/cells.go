@@ -9,22 +9,23 @@ import (
 	"github.com/exameter/exameter/telemetry"
 )
 
-// optional sets *v from a cell: unknown where the cell is empty, unchanged where the file lacks the column.
-func optional[T any](r row, column string, v *telemetry.Opt[T], parse func(string) (T, error)) error {
+// optional sets *v from a cell: unknown where the cell is empty, unchanged where the file lacks the column or the cell is
+// wrong.
+func optional[T any](r row, column string, v *telemetry.Opt[T], parse func(string) (T, error)) {
 	if !r.has(column) {
-		return nil
+		return
 	}
 	cell := r.get(column)
 	if cell == "" {
 		*v = telemetry.Opt[T]{}
-		return nil
+		return
 	}
 	got, err := parse(cell)
 	if err != nil {
-		return r.errorf(column, "%w", err)
+		r.mistake(column, "%v", err)
+		return
 	}
 	*v = telemetry.Known(got)
-	return nil
 }
 
 // text sets *v from a cell, unless the file lacks the column.
@@ -34,8 +35,16 @@ func text(r row, column string, v *string) {
 	}
 }
 
+// vendor sets *v from a cell.
+func vendor(r row, v *string) {
+	text(r, "vendor", v)
+	if err := telemetry.ValidID(*v); err != nil {
+		r.mistake("vendor", "%v", err)
+	}
+}
+
 // confidence sets *v from a cell; an empty one, and a new row without the column, is unsure.
-func confidence(r row, v *Confidence) error {
+func confidence(r row, v *Confidence) {
 	if r.has("confidence") {
 		*v = Confidence(r.get("confidence"))
 	}
@@ -43,9 +52,8 @@ func confidence(r row, v *Confidence) error {
 		*v = Unsure
 	}
 	if !v.valid() {
-		return r.errorf("confidence", "%q: want datasheet, vendor page, third party or unsure", *v)
+		r.mistake("confidence", "%.40q: want datasheet, vendor page, third party or unsure", string(*v))
 	}
-	return nil
 }
 
 // decimal reads a positive decimal number as a whole number of 10^-places, at most limit of the unit. Numbers that

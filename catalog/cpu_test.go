@@ -70,9 +70,15 @@ func TestCPU(t *testing.T) {
 		{"intel-xeon-e5-2680-v4", x86(intel, 6, 79, "Intel(R) Xeon(R) CPU E5-2680 v4 @ 2.40GHz"), 14, 537.6, 1075.2},
 		{"intel-xeon-e5-2670-0", x86(intel, 6, 45, "Intel(R) Xeon(R) CPU E5-2670 0 @ 2.60GHz"), 8, 166.4, 332.8},
 		{"intel-xeon-phi-7250", x86(intel, 6, 87, "Intel(R) Xeon Phi(TM) CPU 7250 @ 1.40GHz"), 68, 3046.4, 6092.8},
+		{"intel-xeon-e-2388g", x86(intel, 6, 167, "Intel(R) Xeon(R) E-2388G CPU @ 3.20GHz"), 8, 409.6, 819.2},
+		{"13th-gen-intel-core-i9-13900k-3000mhz", based(x86(intel, 6, 183, "13th Gen Intel(R) Core(TM) i9-13900K"), 3000), 24, 576, 1152}, // a floor
 		{"hygon-c86-7285", x86(hygon, 24, 1, "Hygon C86 7285 32-core Processor"), 32, 512, 1024},
 		{"hygon-c86-7390", x86(hygon, 24, 4, "Hygon C86 7390 32-core Processor"), 32, 691.2, 1382.4}, // a floor
 		{"loongson-3c5000-2200mhz", telemetry.CPUInfo{Vendor: "Loongson", Name: "Loongson-3C5000", MaxClock: telemetry.Known[telemetry.Megahertz](2200)}, 16, 563.2, 1126.4},
+		{"loongson-3c6000-s-2200mhz", telemetry.CPUInfo{Vendor: "Loongson", Name: "Loongson-3C6000/S", MaxClock: telemetry.Known[telemetry.Megahertz](2200)}, 16, 563.2, 1126.4}, // a floor
+		{"amd-instinct-mi300a-accelerator", x86(amd, 25, 144, "AMD Instinct MI300A Accelerator"), 24, 691.2, 1382.4},
+		{"amd-epyc-7a53", x86(amd, 25, 48, "AMD EPYC 7A53 64-Core Processor"), 64, 2048, 4096},
+		{"intel-xeon-max-9480", x86(intel, 6, 143, "Intel(R) Xeon(R) CPU Max 9480"), 56, 3404.8, 6809.6},
 		{"fujitsu-a64fx-2200mhz", arm("0x46", "0x001", 2200), 48, 3379.2, 6758.4},
 		{"arm-neoverse-n1-3000mhz", based(arm("0x41", "0xd0c", 0), 3000), 80, 1920, 3840},
 
@@ -92,6 +98,7 @@ func TestCPU(t *testing.T) {
 		// Unpriced, each with an id of its own.
 		{"amd-zen4", x86(amd, 25, 17, "AMD EPYC"), 1, 0, 0},
 		{"amd-epyc-9r14", x86(amd, 25, 17, "AMD EPYC 9R14"), 1, 0, 0},
+		{"cpu-authenticamd-26-80", x86(amd, 26, 80, ""), 1, 0, 0}, // a generation after Zen 5
 		{"huawei-kunpeng-920", arm("0x48", "0xd01", 0), 1, 0, 0},
 		{"huawei-kunpeng-920-v200-2900mhz", arm("0x48", "0xd02", 2900), 1, 0, 0},
 		{"arm-neoverse-v1", arm("0x41", "0xd40", 2600), 1, 0, 0}, // a highest clock is no base clock

@@ -41,37 +41,28 @@ var cpuRates = [...]struct {
 }
 
 // parseMicroarchitecture reads a row of the processor table over u.
-func parseMicroarchitecture(r row, u *Microarchitecture) error {
+func parseMicroarchitecture(r row, u *Microarchitecture) {
 	u.ID = r.get("id")
-	text(r, "vendor", &u.Vendor)
-	if err := telemetry.ValidID(u.Vendor); err != nil {
-		return r.errorf("vendor", "%w", err)
-	}
+	vendor(r, &u.Vendor)
 	text(r, "microarchitecture", &u.Name)
 	if u.Name == "" {
-		return r.errorf("microarchitecture", "is empty")
+		r.mistake("microarchitecture", "is empty")
 	}
 	text(r, "source", &u.Source)
 	text(r, "notes", &u.Notes)
 	for _, c := range cpuRates {
-		if err := optional(r, c.column, &u.PerCycle.mflops[c.precision.index()], parseRate); err != nil {
-			return err
-		}
+		optional(r, c.column, &u.PerCycle.mflops[c.precision.index()], parseRate)
 	}
-	if err := optional(r, "domestic", &u.Domestic, parseBool); err != nil {
-		return err
-	}
-	if err := parseCriteria(r, &u.match); err != nil {
-		return err
-	}
+	optional(r, "domestic", &u.Domestic, parseBool)
+	parseCriteria(r, &u.match)
 	if m := u.match; m.vendorIDs == nil && m.names == nil {
-		return r.errorf("vendor_ids", "is empty, and so are the names: the row would mean every processor")
+		r.mistake("vendor_ids", "is empty, and so are the names: the row would mean every processor")
 	}
-	return confidence(r, &u.Confidence)
+	confidence(r, &u.Confidence)
 }
 
 // parseCriteria reads what a row matches.
-func parseCriteria(r row, m *cpuMatch) error {
+func parseCriteria(r row, m *cpuMatch) {
 	for _, c := range []struct {
 		column string
 		spans  *[]span
@@ -81,7 +72,8 @@ func parseCriteria(r row, m *cpuMatch) error {
 		}
 		spans, err := parseSpans(r.list(c.column))
 		if err != nil {
-			return r.errorf(c.column, "%w", err)
+			r.mistake(c.column, "%v", err)
+			continue
 		}
 		*c.spans = spans
 	}
@@ -104,9 +96,8 @@ func parseCriteria(r row, m *cpuMatch) error {
 		}
 	}
 	maxIsBase := telemetry.Known(m.maxIsBase)
-	err := optional(r, "max_is_base", &maxIsBase, parseBool)
+	optional(r, "max_is_base", &maxIsBase, parseBool)
 	m.maxIsBase = maxIsBase.Value
-	return err
 }
 
 // parseSpans reads numbers and ranges: 85, 16-31.
@@ -136,23 +127,20 @@ type clock struct {
 }
 
 // parseClock reads a row of the clock table over k.
-func parseClock(r row, k *clock) error {
+func parseClock(r row, k *clock) {
 	k.id = r.get("id")
 	if r.has("names") {
 		k.names = lower(r.list("names"))
 	}
 	if len(k.names) == 0 {
-		return r.errorf("names", "is empty")
+		r.mistake("names", "is empty")
 	}
 	mhz := telemetry.Known(k.mhz)
-	if err := optional(r, "base_mhz", &mhz, parseMHz); err != nil {
-		return err
-	}
+	optional(r, "base_mhz", &mhz, parseMHz)
 	if k.mhz = mhz.Value; k.mhz == 0 {
-		return r.errorf("base_mhz", "is empty")
+		r.mistake("base_mhz", "is empty")
 	}
 	text(r, "source", &k.source)
-	return nil
 }
 
 // lower returns words in lower case.

@@ -29,8 +29,9 @@ type glob struct {
 	models []*Model
 }
 
-// newNameIndex indexes models. It refuses two rows of a vendor with one pattern, unless their memory differs.
-func newNameIndex(models []*Model, origin map[string]string) (nameIndex, error) {
+// newNameIndex indexes models. It says what is wrong with a model's patterns; two rows of a vendor share one only if
+// their memory differs.
+func newNameIndex(models []*Model, wrong func(m, other *Model, err error)) nameIndex {
 	x := nameIndex{byID: make(map[string]*Model, len(models)), vendors: make(map[string]*vendorNames)}
 	for _, m := range models {
 		x.byID[m.ID] = m
@@ -41,8 +42,8 @@ func newNameIndex(models []*Model, origin map[string]string) (nameIndex, error) 
 			x.order = append(x.order, m.Vendor)
 		}
 		for _, p := range m.Patterns {
-			if err := v.add(p, m); err != nil {
-				return nameIndex{}, fmt.Errorf("%s:patterns: %w", origin[m.ID], err)
+			if other, err := v.add(p, m); err != nil {
+				wrong(m, other, err)
 			}
 		}
 	}
@@ -50,44 +51,42 @@ func newNameIndex(models []*Model, origin map[string]string) (nameIndex, error) 
 	for _, v := range x.vendors {
 		slices.SortStableFunc(v.globs, func(a, b glob) int { return cmp.Compare(len(b.prefix), len(a.prefix)) })
 	}
-	return x, nil
+	return x
 }
 
-// add files one pattern of m.
-func (v *vendorNames) add(pattern string, m *Model) error {
+// add files one pattern of m. Where it cannot, other is the model that has the pattern already, if that is why.
+func (v *vendorNames) add(pattern string, m *Model) (other *Model, err error) {
 	key := normalise(m.Vendor, pattern)
 	prefix, isGlob := strings.CutSuffix(key, "*")
 	if prefix == "" {
-		return fmt.Errorf("%q of %s says nothing beyond the vendor", pattern, m.ID)
+		return nil, fmt.Errorf("%q of %s says nothing beyond the vendor", pattern, m.ID)
 	}
 	if !isGlob {
-		models, err := join(v.exact[key], pattern, m)
-		v.exact[key] = models
-		return err
+		v.exact[key], other, err = join(v.exact[key], pattern, m)
+		return other, err
 	}
 	i := slices.IndexFunc(v.globs, func(g glob) bool { return g.prefix == prefix })
 	if i < 0 {
 		v.globs = append(v.globs, glob{prefix: prefix})
 		i = len(v.globs) - 1
 	}
-	models, err := join(v.globs[i].models, pattern, m)
-	v.globs[i].models = models
-	return err
+	v.globs[i].models, other, err = join(v.globs[i].models, pattern, m)
+	return other, err
 }
 
-// join adds m to the models of a pattern, where memory can tell it from them.
-func join(models []*Model, pattern string, m *Model) ([]*Model, error) {
+// join adds m to the models of a pattern, where memory can tell it from them, and returns the one it cannot be told from.
+func join(models []*Model, pattern string, m *Model) ([]*Model, *Model, error) {
 	for _, other := range models {
 		if other == m {
-			return models, nil // Two spellings of one name.
+			return models, nil, nil // Two spellings of one name.
 		}
 		a, known := m.Memory.Get()
 		b, also := other.Memory.Get()
 		if !known || !also || a == b {
-			return models, fmt.Errorf("%q of %s is a pattern of %s already, and their memory does not tell them apart", pattern, m.ID, other.ID)
+			return models, other, fmt.Errorf("%q of %s is a pattern of %s already, and their memory does not tell them apart", pattern, m.ID, other.ID)
 		}
 	}
-	return append(models, m), nil
+	return append(models, m), nil, nil
 }
 
 // match returns the models that a name of a vendor may mean: those of the exact pattern, else of the longest glob.
@@ -119,6 +118,9 @@ var optionalPrefixes = map[string][]string{
 	"enflame":      {"enflame "},
 }
 
+// Fold returns what lookups compare of a name: two names of a vendor that fold alike are one name.
+func Fold(vendor, name string) string { return normalise(vendor, name) }
+
 // normalise brings the spellings of one name together: case, runs of blanks, the vendor's optional prefix, the
 // profile of a MIG slice, and the chip type and version that Huawei's exporter appends.
 func normalise(vendor, name string) string {
@@ -136,10 +138,11 @@ func normalise(vendor, name string) string {
 			s = s[:i]
 		}
 	case "huawei":
-		// npu-exporter prints chip name, type and version: 910A-Ascend-V1. "Ascend910B2" stands in other places.
+		// npu-exporter prints chip name, type and version: 910A-Ascend-V1. A3 parts have no type. "Ascend910B2" stands in
+		// other places.
 		s = strings.TrimPrefix(s, "ascend")
 		if i := strings.LastIndex(s, "-v"); i > 0 && strings.Trim(s[i+2:], "0123456789") == "" {
-			s = strings.TrimSuffix(s[:i], "-ascend")
+			s = strings.TrimRight(strings.TrimSuffix(s[:i], "-ascend"), "-")
 		}
 	}
 	return s

@@ -37,12 +37,20 @@ var (
 	clockColumns = []string{"id", "names", "base_mhz", "source"}
 )
 
-// table is one parsed CSV file.
+// table is one CSV file, and what is wrong in it.
 type table struct {
-	kind    tableKind
-	name    string
-	columns map[string]int
-	rows    []row
+	kind     tableKind
+	name     string
+	override bool // not one of the binary's own
+	header   []string
+	columns  map[string]int
+	rows     []row
+	mistakes findings
+}
+
+// mistake notes what is wrong at a place.
+func (t *table) mistake(line int, column, format string, args ...any) {
+	t.mistakes.add(Finding{t.name, line, column, fmt.Sprintf(format, args...)})
 }
 
 // row is one line of a table.
@@ -66,9 +74,9 @@ func (r row) get(column string) string {
 	return ""
 }
 
-// errorf places an error: "prices.csv:4:fp16_tflops: …".
-func (r row) errorf(column, format string, args ...any) error {
-	return fmt.Errorf("%s:%d:%s: %w", r.table.name, r.line, column, fmt.Errorf(format, args...))
+// mistake notes what is wrong in a cell: "prices.csv:4:fp16_tflops: …".
+func (r row) mistake(column, format string, args ...any) {
+	r.table.mistake(r.line, column, format, args...)
 }
 
 // list splits a cell at its bars and drops empty parts.
@@ -83,91 +91,117 @@ func (r row) list(column string) []string {
 }
 
 // readTable reads a whole CSV file: a header with known columns, then rows of as many cells. Lines that begin with #
-// are comments.
-func readTable(name string, in io.Reader) (*table, error) {
+// are comments. What is wrong stands in the table's mistakes, and does not end the reading unless nothing that follows
+// can be told apart.
+func readTable(name string, in io.Reader) *table {
 	r := csv.NewReader(in)
 	r.Comment = '#'
+	t := &table{name: name}
 	header, err := r.Read()
+	if errors.Is(err, io.EOF) {
+		t.mistake(1, "", "empty file, want a header of column names")
+		return t
+	}
 	if err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("%s:1: empty file, want a header of column names", name)
-		}
-		return nil, placed(name, err)
+		t.unreadable(err)
+		return t
 	}
 	line, _ := r.FieldPos(0)
-	t, err := parseHeader(name, line, header)
-	if err != nil {
-		return nil, err
+	t.parseHeader(line, header)
+	if t.columns == nil {
+		return t
 	}
-	for {
+	for !t.mistakes.full() {
 		cells, err := r.Read()
 		if errors.Is(err, io.EOF) {
-			return t, nil
+			return t
 		}
 		if err != nil {
-			return nil, placed(name, err)
+			t.unreadable(err)
+			if errors.Is(err, csv.ErrFieldCount) {
+				continue // The lines that follow are whole.
+			}
+			return t
 		}
 		line, _ := r.FieldPos(0)
-		row := row{table: t, line: line, cells: cells}
-		if err := row.check(); err != nil {
-			return nil, err
-		}
-		t.rows = append(t.rows, row)
+		t.rows = append(t.rows, row{table: t, line: line, cells: cells})
 	}
+	return t
 }
 
-// parseHeader finds out which table the header belongs to and refuses columns that table does not have.
-func parseHeader(name string, line int, header []string) (*table, error) {
+// parseHeader finds out which table the header belongs to, the one that has most of its columns, and refuses columns that
+// table does not have.
+func (t *table) parseHeader(line int, header []string) {
 	header[0] = strings.TrimPrefix(header[0], "\ufeff") // Spreadsheets begin a file with a byte order mark.
-	t := &table{kind: acceleratorTable, name: name, columns: make(map[string]int, len(header))}
+	for i := range header {
+		header[i] = strings.TrimSpace(header[i])
+	}
 	known := acceleratorColumns
-	switch {
-	case slices.Contains(header, "base_mhz"):
-		t.kind, known = clockTable, clockColumns
-	case slices.Contains(header, "microarchitecture"):
-		t.kind, known = cpuTable, cpuColumns
+	for _, other := range []struct {
+		kind    tableKind
+		columns []string
+	}{{cpuTable, cpuColumns}, {clockTable, clockColumns}} {
+		if count(header, other.columns) > count(header, known) {
+			t.kind, known = other.kind, other.columns
+		}
 	}
+	columns := make(map[string]int, len(header))
 	for i, column := range header {
-		column = strings.TrimSpace(column)
 		if !slices.Contains(known, column) {
-			return nil, fmt.Errorf("%s:%d:%.40q: no such column, want some of %s", name, line, column, strings.Join(known, ", "))
+			t.mistake(line, fmt.Sprintf("%.40q", column), "no such column, want some of %s", strings.Join(known, ", "))
+			continue
 		}
-		if _, twice := t.columns[column]; twice {
-			return nil, fmt.Errorf("%s:%d:%s: column stands twice", name, line, column)
+		if _, twice := columns[column]; twice {
+			t.mistake(line, column, "column stands twice")
+			continue
 		}
-		t.columns[column] = i
+		columns[column] = i
 	}
-	if _, ok := t.columns["id"]; !ok {
-		return nil, fmt.Errorf("%s:%d:id: column is missing", name, line)
+	if _, ok := columns["id"]; !ok {
+		t.mistake(line, "id", "column is missing")
+		return // Rows without an id are no rows.
 	}
-	return t, nil
+	t.header, t.columns = header, columns
+}
+
+// count says how many columns of a header a table has.
+func count(header, table []string) int {
+	n := 0
+	for _, column := range header {
+		if slices.Contains(table, column) {
+			n++
+		}
+	}
+	return n
 }
 
 // check refuses cells that no table needs and every reader of it would stumble over.
-func (r row) check() error {
-	for column, i := range r.table.columns {
+func (r row) check() {
+	for i, column := range r.table.header {
+		if j, ok := r.table.columns[column]; !ok || i != j {
+			continue
+		}
 		cell := r.cells[i]
-		if len(cell) > telemetry.MaxText {
-			return r.errorf(column, "%d bytes, want at most %d", len(cell), telemetry.MaxText)
-		}
-		if !utf8.ValidString(cell) {
-			return r.errorf(column, "%.40q is not UTF-8", cell)
-		}
-		if strings.ContainsFunc(cell, unicode.IsControl) {
-			return r.errorf(column, "%.40q has a control character", cell)
+		switch {
+		case len(cell) > telemetry.MaxText:
+			r.mistake(column, "%d bytes, want at most %d", len(cell), telemetry.MaxText)
+		case !utf8.ValidString(cell):
+			r.mistake(column, "%.40q is not UTF-8", cell)
+		case strings.ContainsFunc(cell, unicode.IsControl):
+			r.mistake(column, "%.40q has a control character", cell)
 		}
 	}
 	if err := telemetry.ValidID(r.get("id")); err != nil {
-		return r.errorf("id", "%w", err)
+		r.mistake("id", "%v", err)
 	}
-	return nil
 }
 
-// placed turns an error of the CSV reader into one with file and line.
-func placed(name string, err error) error {
+// unreadable notes an error of the CSV reader with its line.
+func (t *table) unreadable(err error) {
 	var p *csv.ParseError
 	if errors.As(err, &p) {
-		return fmt.Errorf("%s:%d: %w", name, p.Line, p.Err)
+		t.mistake(p.Line, "", "%v", p.Err)
+		return
 	}
-	return fmt.Errorf("%s: %w", name, err)
+	t.mistake(1, "", "%v", err)
 }

@@ -16,14 +16,14 @@ func Pricing(cat *catalog.Catalog, reg *registry.Registry) fleet.Pricing {
 		p.Class, p.Basis = reg.Cluster(s.Centre, s.Cluster, s.Kind)
 		if s.Kind == telemetry.CPU {
 			m, priced := cat.CPU(s.CPU)
-			p.Vendor, p.Model = m.Vendor, m.ID
+			p.Vendor, p.Model, p.Domestic = m.Vendor, m.ID, m.Domestic
 			if _, counted := s.CPU.Cores.Get(); priced && counted {
 				p.Peaks = m.PerCore
 			}
 			return p
 		}
 		if m, ok := cat.LookupMemory(s.Vendor, s.Name, s.Memory); ok {
-			p.Vendor, p.Model, p.Peaks = m.Vendor, m.ID, m.Peaks
+			p.Vendor, p.Model, p.Domestic, p.Peaks = m.Vendor, m.ID, m.Domestic, m.Peaks
 		}
 		return p
 	}}

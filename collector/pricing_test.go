@@ -22,15 +22,18 @@ func TestPricing(t *testing.T) {
 	}
 	h200 := fleet.Source{Centre: "a", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "nvidia", Name: "NVIDIA H200"}
 	pool := p.Pool(h200)
-	if fp16, ok := pool.Peaks.Get(catalog.FP16); !ok || fp16 != 989_500_000 || pool.Class != capacity.Intelligent || pool.Basis != catalog.FP16 || pool.Model == "NVIDIA H200" {
+	if fp16, ok := pool.Peaks.Get(catalog.FP16); !ok || fp16 != 989_500_000 || pool.Class != capacity.Intelligent || pool.Basis != catalog.FP16 || pool.Model == "NVIDIA H200" || pool.Domestic != telemetry.Known(false) {
 		t.Errorf("an H200 is %+v", pool)
 	}
 	h200.Cluster = "hpc"
 	if pool := p.Pool(h200); pool.Class != capacity.Super || pool.Basis != catalog.FP64 {
 		t.Errorf("an H200 of a super cluster is %+v", pool)
 	}
+	if pool := p.Pool(fleet.Source{Centre: "a", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "huawei", Name: "910B2-Ascend-V1"}); pool.Domestic != telemetry.Known(true) {
+		t.Errorf("an Ascend 910B2 is %+v, want domestic", pool)
+	}
 	unknown := p.Pool(fleet.Source{Centre: "a", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "nvidia", Name: "NVIDIA Z9000"})
-	if unknown.Model != "NVIDIA Z9000" || !unknown.Peaks.Empty() {
+	if unknown.Model != "NVIDIA Z9000" || !unknown.Peaks.Empty() || unknown.Domestic.OK {
 		t.Errorf("an unknown card is %+v", unknown)
 	}
 	cpu := fleet.Source{Centre: "a", Cluster: "default", Kind: telemetry.CPU, CPU: telemetry.CPUInfo{
@@ -39,7 +42,7 @@ func TestPricing(t *testing.T) {
 		Flags: "amx_bf16 amx_int8 amx_tile avx2 avx512f fma",
 	}}
 	priced := p.Pool(cpu)
-	if fp32, ok := priced.Peaks.Get(catalog.FP32); !ok || fp32 != 64*2000 || priced.Class != capacity.General || priced.Basis != catalog.FP32 {
+	if fp32, ok := priced.Peaks.Get(catalog.FP32); !ok || fp32 != 64*2000 || priced.Class != capacity.General || priced.Basis != catalog.FP32 || priced.Domestic != telemetry.Known(false) {
 		t.Errorf("a processor set is %+v, want 64 operations a cycle at 2000 MHz a core", priced)
 	}
 	cpu.CPU.Cores = telemetry.Opt[int64]{}

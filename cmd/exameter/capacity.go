@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +29,7 @@ type capacityFlags struct {
 	by                                    []string
 	precision, kind                       string
 	centre, cluster, vendor, model, class []string
+	domestic                              []string
 }
 
 func capacityCommand() *cobra.Command {
@@ -42,21 +42,17 @@ func capacityCommand() *cobra.Command {
 "table" rounds for people; "json" and "csv" give the collector's exact figures.`,
 		Example: `  exameter capacity --by centre
   exameter capacity --by vendor,model --centre guian-north --precision fp8
+  exameter capacity --by domestic --precision fp16
   exameter capacity --by centre --kind all --watch`,
 		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
-	address := os.Getenv("EXAMETER_COLLECTOR")
-	if address == "" {
-		address = defaultCollector
-	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.collector, "collector", address, "where the collector answers; $EXAMETER_COLLECTOR sets the default")
-	fl.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
+	clientFlags(cmd, &f.collector, &f.timeout)
 	fl.VarP(&f.output, "output", "o", "how to print")
 	fl.BoolVarP(&f.watch, "watch", "w", false, "go on asking until interrupted")
 	fl.DurationVar(&f.every, "every", 2*time.Second, "how often to ask with --watch")
-	fl.StringSliceVar(&f.by, "by", nil, "one row for each centre, cluster, kind, vendor, model, class, or pool")
+	fl.StringSliceVar(&f.by, "by", nil, "one row for each centre, cluster, kind, vendor, model, class, domestic, or pool")
 	fl.StringVar(&f.precision, "precision", "class", "class (each device by its class's: accelerators fp16, processors fp32), fp64, fp32, tf32, fp16, bf16, fp8 or int8")
 	fl.StringVar(&f.kind, "kind", capacity.KindAccelerator, "accelerator, cpu or all")
 	fl.StringSliceVar(&f.centre, "centre", nil, "only these centres")
@@ -64,7 +60,16 @@ func capacityCommand() *cobra.Command {
 	fl.StringSliceVar(&f.vendor, "vendor", nil, "only these vendors")
 	fl.StringArrayVar(&f.model, "model", nil, "only this model, by its id in the catalogue; may be given more than once")
 	fl.StringSliceVar(&f.class, "class", nil, "only these classes: intelligent, general, super")
+	fl.StringSliceVar(&f.domestic, "domestic", nil, "only models designed in China (yes), only others (no), only those of which the catalogue does not say it (unknown)")
 	return cmd
+}
+
+// validKind refuses what is no kind of device.
+func validKind(kind string) error {
+	if kind != capacity.KindAccelerator && kind != capacity.KindCPU && kind != capacity.KindAll {
+		return fmt.Errorf("%q is not one of accelerator, cpu, all", kind)
+	}
+	return nil
 }
 
 // query is the flags as the collector's parameters.
@@ -75,8 +80,8 @@ func (f *capacityFlags) query(cmd *cobra.Command) (url.Values, error) {
 	if _, err := capacity.ParsePrecision(f.precision); err != nil {
 		return nil, misused(cmd, "--precision: %w", err)
 	}
-	if f.kind != capacity.KindAccelerator && f.kind != capacity.KindCPU && f.kind != capacity.KindAll {
-		return nil, misused(cmd, "--kind: %q is not one of accelerator, cpu, all", f.kind)
+	if err := validKind(f.kind); err != nil {
+		return nil, misused(cmd, "--kind: %w", err)
 	}
 	if f.every < 100*time.Millisecond {
 		return nil, misused(cmd, "--every: %s is below 100ms", f.every)
@@ -85,7 +90,7 @@ func (f *capacityFlags) query(cmd *cobra.Command) (url.Values, error) {
 	if len(f.by) > 0 {
 		q.Set("by", strings.Join(f.by, ","))
 	}
-	for name, values := range map[string][]string{"centre": f.centre, "cluster": f.cluster, "vendor": f.vendor, "model": f.model, "class": f.class} {
+	for name, values := range map[string][]string{"centre": f.centre, "cluster": f.cluster, "vendor": f.vendor, "model": f.model, "class": f.class, "domestic": f.domestic} {
 		if len(values) > 0 {
 			q[name] = values
 		}
@@ -175,16 +180,27 @@ func writeDocument(w io.Writer, doc *capacity.Document, now time.Time, colour bo
 	if len(doc.By) == 0 {
 		t.head = append(t.head, "EFLOPS")
 	}
+	share := shares(doc)
+	if share != nil {
+		t.head = append(t.head, "SHARE")
+	}
 	t.head = append(t.head, "RATED", "ONLINE", "HEALTHY", "BUSY", "FREE", "UTIL", "POWER", "DEVICES", "FREE", "HOSTS", "COVERAGE", "AGE")
 	for i := range doc.Groups {
 		g := &doc.Groups[i]
-		t.add(append(labels(doc.By, g), figures(&g.Figure)...)...)
+		cells := labels(doc.By, g)
+		if share != nil {
+			cells = append(cells, percent(share[i]))
+		}
+		t.add(append(cells, figures(&g.Figure)...)...)
 		if g.Hosts.Online < g.Hosts.Rated {
 			t.mark(&t.faint)
 		}
 	}
 	total := make([]string, max(len(doc.By), 1))
 	total[0] = "total"
+	if share != nil {
+		total = append(total, "")
+	}
 	t.add(append(total, figures(&doc.Total)...)...)
 	t.mark(&t.bold)
 	if err := t.write(w, colour); err != nil {
@@ -202,8 +218,8 @@ func writeDocument(w io.Writer, doc *capacity.Document, now time.Time, colour bo
 
 // labels are a group's values of the dimensions.
 func labels(by []string, g *capacity.Group) []string {
-	values := map[string]string{"centre": g.Centre, "cluster": g.Cluster, "kind": g.Kind, "vendor": g.Vendor, "model": g.Model, "class": g.Class}
-	out := make([]string, 0, len(by)+12)
+	values := map[string]string{"centre": g.Centre, "cluster": g.Cluster, "kind": g.Kind, "vendor": g.Vendor, "model": g.Model, "class": g.Class, "domestic": g.Domestic}
+	out := make([]string, 0, len(by)+13)
 	for _, d := range by {
 		out = append(out, printable(values[d]))
 	}
@@ -229,8 +245,11 @@ func remarks(doc *capacity.Document, now time.Time) (out []string) {
 	if d.Rated == 0 {
 		out = append(out, "No device is known: no host has reported, or nothing matches the filters.")
 	}
+	if line := origins(f); line != "" {
+		out = append(out, line)
+	}
 	if d.Unpriced > 0 {
-		out = append(out, fmt.Sprintf("Unpriced: %s of %d have no peak%s in the catalogue and count as 0 Eflops%s. See exameter catalog NAME.",
+		out = append(out, fmt.Sprintf("Unpriced: %s of %d have no peak%s in the catalogue and count as 0 Eflops%s. See exameter catalog --unpriced.",
 			plural(d.Unpriced, "device"), d.Rated, precisionName(doc.Precision), where(doc, func(g *capacity.Group) bool { return g.Devices.Unpriced > 0 })))
 	}
 	if d.Stale > 0 {

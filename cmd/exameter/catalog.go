@@ -7,10 +7,12 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/exameter/exameter/catalog"
+	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/internal/config"
 	"github.com/exameter/exameter/telemetry"
 )
@@ -21,10 +23,14 @@ type catalogFlags struct {
 	overrides      []string
 	cpu            bool
 	output         oneOf
+
+	unpriced                   bool
+	collector, kind, precision string
+	timeout                    time.Duration
 }
 
 func catalogCommand() *cobra.Command {
-	f := &catalogFlags{output: oneOf{"table", []string{"table", "json"}}}
+	f := &catalogFlags{output: oneOf{"table", []string{"table", "json", "csv"}}}
 	cmd := &cobra.Command{
 		Use:   "catalog [NAME]",
 		Short: "Look up what a model can do, by the name that its vendor's tool prints",
@@ -34,11 +40,17 @@ memory, thermal design power, and how well founded that is. Without NAME, list a
 With --cpu, list the microarchitectures of processors, or those with NAME in their id or name. Which one a host has is told
 by more than its name: exameter-agent check says it on the host.
 
+With --unpriced, ask a collector which models have no peak at the moment: the vendor, the name that its tool prints (or the id,
+where the catalogue knows the model and not its peak), how many devices, in which centres. "csv" prints the accelerators
+among them as rows for an override file, to be filled in.
+
 Exit status 1 says that nothing, or more than one model, answers to NAME.`,
 		Example: `  exameter catalog "NVIDIA H200"
   exameter catalog 910B2 --vendor huawei
   exameter catalog --override prices.csv MLU590-M9
-  exameter catalog --cpu zen`,
+  exameter catalog --cpu zen
+  exameter catalog --unpriced
+  exameter catalog --unpriced -o csv > prices.csv`,
 		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, strings.Join(args, "")) },
 	}
@@ -47,11 +59,25 @@ Exit status 1 says that nothing, or more than one model, answers to NAME.`,
 	fl.StringVar(&f.memory, "memory", "", "the device's memory (64GiB), where a name means several models")
 	fl.StringArrayVar(&f.overrides, "override", nil, "CSV file of prices laid over the catalogue; may be given more than once")
 	fl.BoolVar(&f.cpu, "cpu", false, "list processors instead")
-	fl.VarP(&f.output, "output", "o", "how to print")
+	fl.VarP(&f.output, "output", "o", "how to print; csv with --unpriced alone")
+	fl.BoolVar(&f.unpriced, "unpriced", false, "ask a collector which models have no peak")
+	clientFlags(cmd, &f.collector, &f.timeout)
+	fl.StringVar(&f.kind, "kind", capacity.KindAll, "with --unpriced: accelerator, cpu or all")
+	fl.StringVar(&f.precision, "precision", string(capacity.ByClass), "with --unpriced: class, or the precision to have a peak at")
+	cmd.AddCommand(catalogVerifyCommand())
 	return cmd
 }
 
 func (f *catalogFlags) run(cmd *cobra.Command, name string) error {
+	var c *client
+	if f.unpriced {
+		var err error
+		if c, err = f.client(cmd, name); err != nil {
+			return err
+		}
+	} else if f.output.value == "csv" {
+		return misused(cmd, "-o csv: only --unpriced prints rows of an override file")
+	}
 	var memory telemetry.Opt[telemetry.Bytes]
 	if f.memory != "" {
 		var size struct {
@@ -71,6 +97,8 @@ func (f *catalogFlags) run(cmd *cobra.Command, name string) error {
 	}
 	out := cmd.OutOrStdout()
 	switch {
+	case f.unpriced:
+		return f.listUnpriced(cmd.Context(), out, c, cat)
 	case f.cpu:
 		return f.listCPUs(out, cat, name)
 	case name == "":
@@ -78,6 +106,24 @@ func (f *catalogFlags) run(cmd *cobra.Command, name string) error {
 	default:
 		return f.show(out, cat, name, memory)
 	}
+}
+
+// client checks the flags of --unpriced and returns the client of the collector to ask.
+func (f *catalogFlags) client(cmd *cobra.Command, name string) (*client, error) {
+	if name != "" || f.cpu {
+		return nil, misused(cmd, "--unpriced lists what a collector has: it goes with neither NAME nor --cpu")
+	}
+	if _, err := capacity.ParsePrecision(f.precision); err != nil {
+		return nil, misused(cmd, "--precision: %w", err)
+	}
+	if err := validKind(f.kind); err != nil {
+		return nil, misused(cmd, "--kind: %w", err)
+	}
+	c, err := newClient(f.collector, f.timeout)
+	if err != nil {
+		return nil, misused(cmd, "--collector: %w", err)
+	}
+	return c, nil
 }
 
 // show prints the one model of a name, or why there is not one.
@@ -136,7 +182,7 @@ func (f *catalogFlags) unknown(out io.Writer, cat *catalog.Catalog, name string)
 		fmt.Fprintf(&b, "%q is unpriced: catalogue %s does not know it.\n", name, cat.Version())
 		b.WriteString("Devices of that name are counted and shown, and are worth no Eflops until someone prices them.\n" +
 			"To price it, write a CSV file as docs/catalogue.md describes, check it with\n" +
-			"  exameter catalog --override FILE NAME\nand name it in the collector's configuration as catalogue.\n")
+			"  exameter catalog verify FILE\nand name it in the collector's configuration as catalogue.\n")
 	}
 	if _, err := io.WriteString(out, b.String()); err != nil {
 		return err
@@ -168,7 +214,7 @@ func writeModel(out io.Writer, m *catalog.Model, version string) error {
 			unit = "Top/s"
 		}
 		if v, ok := m.Peaks.Get(p); ok {
-			line(string(p), "%s %s", tflops(v), unit)
+			line(string(p), "%s %s%s", tflops(v), unit, fp64Units(m, p))
 		}
 	}
 	if _, ok := m.Peaks.Get(catalog.FP16); !ok {
@@ -193,6 +239,16 @@ func writeModel(out io.Writer, m *catalog.Model, version string) error {
 	line("catalogue", "%s", version)
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// fp64Units says what FP64 is of, where vector and matrix units differ: conventions count the one or the other.
+func fp64Units(m *catalog.Model, p catalog.Precision) string {
+	vector, ok := m.FP64Vector.Get()
+	matrix, also := m.FP64Tensor.Get()
+	if p != catalog.FP64 || !ok || !also || vector == matrix {
+		return ""
+	}
+	return fmt.Sprintf(" (matrix units %s, vector units %s)", tflops(matrix), tflops(vector))
 }
 
 // known prints a value that may be unknown, which prints nothing.
@@ -257,6 +313,8 @@ func modelJSON(m *catalog.Model, version string) any {
 		Architecture    string                      `json:"architecture,omitempty"`
 		Patterns        []string                    `json:"patterns"`
 		Peaks           map[catalog.Precision]int64 `json:"peak_mflops"`
+		FP64Vector      *int64                      `json:"fp64_vector_mflops"`
+		FP64Tensor      *int64                      `json:"fp64_tensor_mflops"`
 		MemoryBytes     *telemetry.Bytes            `json:"memory_bytes"`
 		BandwidthGBs    *float64                    `json:"bandwidth_gb_s"`
 		TDPMilliwatts   *telemetry.Milliwatts       `json:"tdp_mw"`
@@ -267,7 +325,7 @@ func modelJSON(m *catalog.Model, version string) any {
 		Notes           string                      `json:"notes"`
 		Catalogue       string                      `json:"catalogue"`
 	}{
-		m.ID, m.Vendor, m.Name, m.Architecture, append([]string{}, m.Patterns...), peaks, pointer(m.Memory), pointer(m.BandwidthGBs), pointer(m.TDP),
+		m.ID, m.Vendor, m.Name, m.Architecture, append([]string{}, m.Patterns...), peaks, pointer(m.FP64Vector), pointer(m.FP64Tensor), pointer(m.Memory), pointer(m.BandwidthGBs), pointer(m.TDP),
 		m.DevicesPerBoard, pointer(m.Domestic), m.Confidence, m.Source, m.Notes, version,
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -15,12 +16,14 @@ func TestCatalogLooksUpWhatToolsPrint(t *testing.T) {
 		says   []string
 	}{
 		{[]string{"NVIDIA H200"}, 0, []string{"nvidia-h200-sxm", "989.5 Tflop/s", "141 GiB", "not domestic", "datasheet"}},
+		{[]string{"AMD Instinct MI300X OAM"}, 0, []string{"fp64         163.4 Tflop/s (matrix units 163.4, vector units 81.7)"}},
+		{[]string{"NVIDIA RTX A6000"}, 0, []string{"fp64         0.6 Tflop/s\n", "fp32         38.7 Tflop/s\n"}},
 		{[]string{"910B2"}, 0, []string{"huawei-ascend-910b2", "376 Tflop/s", ", domestic"}},
 		{[]string{"nvidia-h20"}, 0, []string{"nvidia-h20", "148 Tflop/s"}},
 		{[]string{"K100", "--vendor", "Hygon"}, 0, []string{"hygon-k100 "}},
 		{[]string{"K100"}, 1, []string{"not the name of one model", "hygon-k100", "kunlunxin-k100", "--vendor"}},
 		{[]string{"MLU590-M9"}, 0, []string{"cambricon-mlu590", "unpriced"}},
-		{[]string{"Gizmo 9000"}, 1, []string{`"Gizmo 9000" is unpriced`, "worth no Eflops", "--override"}},
+		{[]string{"Gizmo 9000"}, 1, []string{`"Gizmo 9000" is unpriced`, "worth no Eflops", "catalog verify"}},
 		{[]string{"NVIDIA H200", "--vendor", "amd"}, 1, []string{"unpriced"}},
 		{nil, 0, []string{"nvidia-h200-sxm", "hygon-bw1000", "models, dense peaks"}},
 		{[]string{"--vendor", "metax"}, 0, []string{"metax-c500"}},
@@ -40,6 +43,39 @@ func TestCatalogLooksUpWhatToolsPrint(t *testing.T) {
 	}
 }
 
+// Every name that a vendor's tool prints leads to its model, with peaks or the word unpriced, source and confidence.
+func TestCatalogKnowsEveryName(t *testing.T) {
+	f, err := os.Open("../../catalog/testdata/names.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r := csv.NewReader(f)
+	r.Comment = '#'
+	rows, err := r.ReadAll()
+	if err != nil || len(rows) < 200 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for _, row := range rows[1:] {
+		args := []string{"catalog", row[2]}
+		switch word, gib, _ := strings.Cut(row[3], " "); word {
+		case "vendor":
+			args = append(args, "--vendor", row[1])
+		case "memory":
+			args = append(args, "--memory", gib+"GiB")
+		}
+		out, said, status := exameter(t, args...)
+		if status != 0 || said != "" || !strings.HasPrefix(out, "model        "+row[4]+" (") {
+			t.Errorf("%q: status %d, %s%s", args, status, said, out)
+		}
+		for _, want := range []string{"\nvendor       " + row[1], "\nfp16 ", "\nconfidence   ", "\nsource       "} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%q: no %q in\n%s", args, want, out)
+			}
+		}
+	}
+}
+
 func TestCatalogForPrograms(t *testing.T) {
 	var m struct {
 		ID    string
@@ -47,7 +83,7 @@ func TestCatalogForPrograms(t *testing.T) {
 		TDP   *int64           `json:"tdp_mw"`
 	}
 	out, _, status := exameter(t, "catalog", "NVIDIA H200", "-o", "json")
-	if err := json.Unmarshal([]byte(out), &m); err != nil || status != 0 || m.ID != "nvidia-h200-sxm" || m.Peaks["fp16"] != 989_500_000 || m.TDP == nil || *m.TDP != 700_000 {
+	if err := json.Unmarshal([]byte(out), &m); err != nil || status != 0 || m.ID != "nvidia-h200-sxm" || m.Peaks["fp16"] != 989_500_000 || m.TDP == nil || *m.TDP != 700_000 || !strings.Contains(out, `"fp64_vector_mflops":33500000,"fp64_tensor_mflops":66900000`) {
 		t.Errorf("status %d, %v: %s", status, err, out)
 	}
 	out, _, status = exameter(t, "catalog", "910B1", "-o", "json")

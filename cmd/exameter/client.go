@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,8 +9,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/exameter/exameter/collector/capacity"
 )
@@ -21,6 +25,13 @@ const maxAnswer = 256 << 20
 type client struct {
 	base *url.URL
 	http *http.Client
+}
+
+// clientFlags adds the flags that say which collector to ask, and how long to wait for it.
+func clientFlags(cmd *cobra.Command, collector *string, timeout *time.Duration) {
+	fl := cmd.Flags()
+	fl.StringVar(collector, "collector", cmp.Or(os.Getenv("EXAMETER_COLLECTOR"), defaultCollector), "where the collector answers; $EXAMETER_COLLECTOR sets the default")
+	fl.DurationVar(timeout, "timeout", 10*time.Second, "how long to wait for an answer")
 }
 
 // newClient makes a client of a collector's address: http://host:port, or host:port alone.

@@ -19,7 +19,7 @@ func TestDocs(t *testing.T) {
 	var b strings.Builder
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
-		if !cmd.HasSubCommands() {
+		if !cmd.HasSubCommands() || cmd.LocalFlags().HasFlags() {
 			b.WriteString("\n## " + cmd.CommandPath() + "\n\n")
 			text := cmd.Long
 			if text == "" {

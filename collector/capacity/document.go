@@ -27,6 +27,8 @@ type Group struct {
 	Vendor  string `json:"vendor,omitempty"`
 	Model   string `json:"model,omitempty"`
 	Class   string `json:"class,omitempty"`
+
+	Domestic string `json:"domestic,omitempty"` // yes, no or unknown
 	Figure
 }
 
@@ -34,6 +36,7 @@ type Group struct {
 type Figure struct {
 	Devices Devices `json:"devices"`
 	Eflops  Eflops  `json:"eflops"`
+	Origin  Origin  `json:"origin"`
 	// Utilisation is busy-weighted nameplate: Σ(peak × activity) ÷ Σ peak over healthy devices whose activity is
 	// known; null where none is.
 	Utilisation *float64 `json:"utilisation"`
@@ -69,6 +72,27 @@ type Eflops struct {
 	Drained Flops `json:"drained"`
 	Faulty  Flops `json:"faulty"`
 	Stale   Flops `json:"stale"`
+}
+
+// Origin splits what is rated by where its models are designed. The parts add up exactly to rated.
+type Origin struct {
+	Devices OriginDevices `json:"devices"`
+	Eflops  OriginEflops  `json:"eflops"`
+}
+
+// OriginDevices counts rated devices: domestic are those designed in China, unknown those of which the catalogue does
+// not say it.
+type OriginDevices struct {
+	Domestic int64 `json:"domestic"`
+	Foreign  int64 `json:"foreign"`
+	Unknown  int64 `json:"unknown"`
+}
+
+// OriginEflops are the same devices times peaks. Unpriced devices are worth nothing here.
+type OriginEflops struct {
+	Domestic Flops `json:"domestic"`
+	Foreign  Flops `json:"foreign"`
+	Unknown  Flops `json:"unknown"`
 }
 
 // Activity counts healthy devices by where their activity comes from.

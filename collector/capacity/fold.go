@@ -91,6 +91,7 @@ type sum struct {
 	first    *Pool
 	cell     Cell
 	flops    [states]Flops
+	origin   Origin
 	unpriced int64
 	hosts    Hosts
 	ages     Ages
@@ -101,6 +102,10 @@ type sum struct {
 // pool adds one priced pool.
 func (a *sum) pool(p *Pool, c *Cell, precision Precision) {
 	a.cell.Add(c, 1)
+	devices, eflops := a.origin.parts(p)
+	for _, n := range c.Devices {
+		*devices += n
+	}
 	peak, priced := p.peak(precision)
 	if !priced {
 		for _, n := range c.Devices {
@@ -110,6 +115,7 @@ func (a *sum) pool(p *Pool, c *Cell, precision Precision) {
 	}
 	for s, f := range c.leaves(peak, p.units()) {
 		a.flops[s] += f
+		*eflops += f
 	}
 	// Cores and parts of a device are brought to one scale, so that the division comes last.
 	scale := big.NewInt(peak)
@@ -120,12 +126,25 @@ func (a *sum) pool(p *Pool, c *Cell, precision Precision) {
 	a.known.Add(&a.known, n.Mul(&n, big.NewInt(1000)))
 }
 
+// parts returns the part of the split that a pool's devices and Eflops stand in.
+func (o *Origin) parts(p *Pool) (*int64, *Flops) {
+	switch p.domestic() {
+	case DomesticYes:
+		return &o.Devices.Domestic, &o.Eflops.Domestic
+	case DomesticNo:
+		return &o.Devices.Foreign, &o.Eflops.Foreign
+	default:
+		return &o.Devices.Unknown, &o.Eflops.Unknown
+	}
+}
+
 // figure closes the sum.
 func (a *sum) figure(s *Snapshot) Figure {
 	d, f := &a.cell.Devices, &a.flops
 	fig := Figure{
 		Devices: Devices{Busy: d[Busy], Free: d[Free], Drained: d[Drained], Faulty: d[Faulty], Stale: d[Stale], Unpriced: a.unpriced},
 		Eflops:  Eflops{Busy: f[Busy], Free: f[Free], Drained: f[Drained], Faulty: f[Faulty], Stale: f[Stale]},
+		Origin:  a.origin,
 
 		PowerW: float64(a.cell.PowerMW) / 1000, PowerDevices: a.cell.PowerDevices,
 		Hosts: a.hosts, Age: a.ages.age(s.StaleAfter),

@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"slices"
 	"strings"
@@ -20,12 +21,13 @@ func drawSnapshot(t *rapid.T) *Snapshot {
 	seen := map[Pool]bool{}
 	for range rapid.IntRange(0, 12).Draw(t, "pools") {
 		p := Pool{
-			Centre:  rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "centre"),
-			Cluster: rapid.SampledFrom([]string{"default", "hpc"}).Draw(t, "cluster"),
-			Kind:    rapid.SampledFrom([]telemetry.Kind{telemetry.Accelerator, telemetry.CPU}).Draw(t, "kind"),
-			Vendor:  rapid.SampledFrom([]string{"nvidia", "huawei"}).Draw(t, "vendor"),
-			Model:   rapid.SampledFrom([]string{"m", "n", "m n"}).Draw(t, "model"),
-			Class:   rapid.SampledFrom([]Class{Intelligent, General, Super}).Draw(t, "class"),
+			Centre:   rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "centre"),
+			Cluster:  rapid.SampledFrom([]string{"default", "hpc"}).Draw(t, "cluster"),
+			Kind:     rapid.SampledFrom([]telemetry.Kind{telemetry.Accelerator, telemetry.CPU}).Draw(t, "kind"),
+			Vendor:   rapid.SampledFrom([]string{"nvidia", "huawei"}).Draw(t, "vendor"),
+			Model:    rapid.SampledFrom([]string{"m", "n", "m n"}).Draw(t, "model"),
+			Class:    rapid.SampledFrom([]Class{Intelligent, General, Super}).Draw(t, "class"),
+			Domestic: rapid.SampledFrom([]telemetry.Opt[bool]{{}, telemetry.Known(true), telemetry.Known(false)}).Draw(t, "domestic"),
 		}
 		p.Basis = p.Class.Basis()
 		for _, precision := range catalog.Precisions() {
@@ -76,7 +78,7 @@ func drawCell(t *rapid.T, p *Pool) (c Cell) {
 	return c
 }
 
-var allDimensions = []Dimension{ByCentre, ByCluster, ByKind, ByVendor, ByModel, ByClassOf}
+var allDimensions = []Dimension{ByCentre, ByCluster, ByKind, ByVendor, ByModel, ByClassOf, ByDomestic}
 
 func TestPartsAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -99,6 +101,7 @@ func TestPartsAddUp(t *testing.T) {
 		}
 		var d Devices
 		var e Eflops
+		var o Origin
 		for i := range doc.Groups {
 			g := &doc.Groups[i]
 			identities(t, &g.Figure)
@@ -108,10 +111,12 @@ func TestPartsAddUp(t *testing.T) {
 			d.Rated, d.Online, d.Healthy, d.Busy, d.Free = d.Rated+g.Devices.Rated, d.Online+g.Devices.Online, d.Healthy+g.Devices.Healthy, d.Busy+g.Devices.Busy, d.Free+g.Devices.Free
 			d.Drained, d.Faulty, d.Stale, d.Unpriced = d.Drained+g.Devices.Drained, d.Faulty+g.Devices.Faulty, d.Stale+g.Devices.Stale, d.Unpriced+g.Devices.Unpriced
 			e.Rated, e.Online, e.Healthy, e.Busy, e.Free = e.Rated+g.Eflops.Rated, e.Online+g.Eflops.Online, e.Healthy+g.Eflops.Healthy, e.Busy+g.Eflops.Busy, e.Free+g.Eflops.Free
+			o.Devices.Domestic, o.Devices.Foreign, o.Devices.Unknown = o.Devices.Domestic+g.Origin.Devices.Domestic, o.Devices.Foreign+g.Origin.Devices.Foreign, o.Devices.Unknown+g.Origin.Devices.Unknown
+			o.Eflops.Domestic, o.Eflops.Foreign, o.Eflops.Unknown = o.Eflops.Domestic+g.Origin.Eflops.Domestic, o.Eflops.Foreign+g.Origin.Eflops.Foreign, o.Eflops.Unknown+g.Origin.Eflops.Unknown
 			e.Drained, e.Faulty, e.Stale = e.Drained+g.Eflops.Drained, e.Faulty+g.Eflops.Faulty, e.Stale+g.Eflops.Stale
 		}
-		if d != doc.Total.Devices || e != doc.Total.Eflops {
-			t.Fatalf("groups add up to %+v and %+v, the total is %+v and %+v", d, e, doc.Total.Devices, doc.Total.Eflops)
+		if d != doc.Total.Devices || e != doc.Total.Eflops || o != doc.Total.Origin {
+			t.Fatalf("groups add up to %+v, %+v and %+v, the total is %+v", d, e, o, doc.Total)
 		}
 		if !slices.IsSortedFunc(doc.Groups, func(a, b Group) int { return strings.Compare(groupKey(&a, q.By), groupKey(&b, q.By)) }) {
 			t.Fatal("groups are not sorted")
@@ -120,7 +125,7 @@ func TestPartsAddUp(t *testing.T) {
 }
 
 func groupKey(g *Group, by []Dimension) string {
-	parts := map[Dimension]string{ByCentre: g.Centre, ByCluster: g.Cluster, ByKind: g.Kind, ByVendor: g.Vendor, ByModel: g.Model, ByClassOf: g.Class}
+	parts := map[Dimension]string{ByCentre: g.Centre, ByCluster: g.Cluster, ByKind: g.Kind, ByVendor: g.Vendor, ByModel: g.Model, ByClassOf: g.Class, ByDomestic: g.Domestic}
 	var b strings.Builder
 	for _, d := range by {
 		b.WriteString(parts[d] + "\x00")
@@ -136,6 +141,9 @@ func identities(t *rapid.T, f *Figure) {
 	}
 	if e.Rated != e.Online+e.Stale || e.Online != e.Healthy+e.Drained+e.Faulty || e.Healthy != e.Busy+e.Free {
 		t.Fatalf("eflops do not add up: %+v", e)
+	}
+	if o := f.Origin; d.Rated != o.Devices.Domestic+o.Devices.Foreign+o.Devices.Unknown || e.Rated != o.Eflops.Domestic+o.Eflops.Foreign+o.Eflops.Unknown {
+		t.Fatalf("the parts by origin do not add up: %+v of %+v and %+v", o, d, e)
 	}
 	if d.Healthy != f.Activity.SM+f.Activity.Utilisation+f.Activity.Unknown || f.Activity.Unknown < 0 {
 		t.Fatalf("activity does not add up: %+v of %d", f.Activity, d.Healthy)
@@ -274,6 +282,43 @@ func TestHostsCountOnce(t *testing.T) {
 	}
 	if a := doc.Total.Age; a == nil || a.Max != 29 || a.P99 != 29 || a.P50 < 1 || a.P50 > 1.2 {
 		t.Errorf("age = %+v", a)
+	}
+}
+
+// TestDomestic: what is domestic, what is not and what nobody knows are three things, in groups, filters and parts.
+func TestDomestic(t *testing.T) {
+	pool := func(model string, domestic telemetry.Opt[bool], peak int64, devices int64) PoolCell {
+		p := PoolCell{Pool: Pool{Centre: "a", Kind: telemetry.Accelerator, Model: model, Class: Intelligent, Basis: catalog.FP16, Domestic: domestic}}
+		if peak > 0 {
+			p.Pool.Peaks = p.Pool.Peaks.With(catalog.FP16, peak)
+		}
+		p.Cell.Devices[Free], p.Cell.Units[Free] = devices, devices*UnitsPerDevice
+		return p
+	}
+	s := &Snapshot{Pools: []PoolCell{
+		pool("huawei", telemetry.Known(true), 376, 8), pool("unpriced", telemetry.Known(true), 0, 2),
+		pool("nvidia", telemetry.Known(false), 990, 4), pool("newcomer", telemetry.Opt[bool]{}, 0, 3),
+	}}
+	doc, err := s.Document(Query{By: []Dimension{ByDomestic}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Origin{OriginDevices{10, 4, 3}, OriginEflops{8 * 376, 4 * 990, 0}}
+	if doc.Total.Origin != want {
+		t.Errorf("origin = %+v, want %+v", doc.Total.Origin, want)
+	}
+	var got []string
+	for _, g := range doc.Groups {
+		got = append(got, fmt.Sprintf("%s %d %d %d", g.Domestic, g.Devices.Rated, g.Devices.Unpriced, g.Eflops.Rated))
+	}
+	if want := []string{"no 4 0 3960", "unknown 3 3 0", "yes 10 2 3008"}; !slices.Equal(got, want) {
+		t.Errorf("groups %q, want %q", got, want)
+	}
+	for filter, want := range map[string]int64{DomesticYes: 10, DomesticNo: 4, DomesticUnknown: 3} {
+		doc, err := s.Document(Query{Domestic: []string{filter}})
+		if err != nil || doc.Total.Devices.Rated != want {
+			t.Errorf("domestic=%s: %d devices, want %d; %v", filter, doc.Total.Devices.Rated, want, err)
+		}
 	}
 }
 

@@ -67,6 +67,20 @@ type Pool struct {
 	Class   Class
 	Basis   Precision     // the precision that "class" counts this pool by
 	Peaks   catalog.Peaks // a device's, or a core's; all unknown where the catalogue does not know the model
+
+	Domestic telemetry.Opt[bool] // designed in China, as the catalogue says; unknown where it does not
+}
+
+// domestic is the pool's value of the dimension ByDomestic.
+func (p *Pool) domestic() string {
+	switch v, known := p.Domestic.Get(); {
+	case !known:
+		return DomesticUnknown
+	case v:
+		return DomesticYes
+	default:
+		return DomesticNo
+	}
 }
 
 // units is how many units of the pool's cells make one of what Peaks is given for.

@@ -33,6 +33,7 @@ var dimensions = [...]struct {
 	{ByVendor, func(p *Pool) string { return p.Vendor }, func(g *Group, v string) { g.Vendor = v }},
 	{ByModel, func(p *Pool) string { return p.Model }, func(g *Group, v string) { g.Model = v }},
 	{ByClassOf, func(p *Pool) string { return string(p.Class) }, func(g *Group, v string) { g.Class = v }},
+	{ByDomestic, (*Pool).domestic, func(g *Group, v string) { g.Domestic = v }},
 }
 
 // ParseDimensions reads the names of dimensions. "pool" stands for centre, cluster, kind and model. A name given twice
@@ -46,7 +47,7 @@ func ParseDimensions(names []string) ([]Dimension, error) {
 		}
 		for _, d := range add {
 			if d.index() < 0 {
-				return nil, fmt.Errorf("%q is not a dimension: want centre, cluster, kind, vendor, model, class or pool", n)
+				return nil, fmt.Errorf("%q is not a dimension: want centre, cluster, kind, vendor, model, class, domestic or pool", n)
 			}
 			if !slices.Contains(by, d) {
 				by = append(by, d)
@@ -65,6 +66,16 @@ func (d Dimension) index() int {
 	return -1
 }
 
+// ByDomestic tells models designed in China from others, by these values. What the catalogue does not say is a value of
+// its own, and counted as neither.
+const (
+	ByDomestic Dimension = "domestic"
+
+	DomesticYes     = "yes"
+	DomesticNo      = "no"
+	DomesticUnknown = "unknown"
+)
+
 // Kinds a question may ask for. The default is accelerators alone.
 const (
 	KindAccelerator = string(telemetry.Accelerator)
@@ -79,7 +90,7 @@ type Query struct {
 	Kind      string    // KindAccelerator where empty
 
 	// Filters: where not empty, only pools with one of the values count.
-	Centre, Cluster, Vendor, Model, Class []string
+	Centre, Cluster, Vendor, Model, Class, Domestic []string
 }
 
 // normal returns q with its defaults filled in, or what is wrong with it.
@@ -110,7 +121,7 @@ func (q Query) normal() (Query, error) {
 func (q *Query) admits(p *Pool) bool {
 	in := func(filter []string, v string) bool { return len(filter) == 0 || slices.Contains(filter, v) }
 	return (q.Kind == KindAll || q.Kind == string(p.Kind)) &&
-		in(q.Centre, p.Centre) && in(q.Cluster, p.Cluster) && in(q.Vendor, p.Vendor) && in(q.Model, p.Model) && in(q.Class, string(p.Class))
+		in(q.Centre, p.Centre) && in(q.Cluster, p.Cluster) && in(q.Vendor, p.Vendor) && in(q.Model, p.Model) && in(q.Class, string(p.Class)) && in(q.Domestic, p.domestic())
 }
 
 // key returns the values that tell a pool's group apart, as one string that sorts like them.

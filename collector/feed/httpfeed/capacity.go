@@ -63,6 +63,8 @@ var dimensionColumns = map[string]func(*capacity.Group) string{
 	"vendor":  func(g *capacity.Group) string { return g.Vendor },
 	"model":   func(g *capacity.Group) string { return g.Model },
 	"class":   func(g *capacity.Group) string { return g.Class },
+
+	"domestic": func(g *capacity.Group) string { return g.Domestic },
 }
 
 // figureColumns are the columns of every CSV.
@@ -84,6 +86,12 @@ var figureColumns = []column{
 	flops("eflops_drained", func(g *capacity.Group) capacity.Flops { return g.Eflops.Drained }),
 	flops("eflops_faulty", func(g *capacity.Group) capacity.Flops { return g.Eflops.Faulty }),
 	flops("eflops_stale", func(g *capacity.Group) capacity.Flops { return g.Eflops.Stale }),
+	count("origin_devices_domestic", func(g *capacity.Group) int64 { return g.Origin.Devices.Domestic }),
+	count("origin_devices_foreign", func(g *capacity.Group) int64 { return g.Origin.Devices.Foreign }),
+	count("origin_devices_unknown", func(g *capacity.Group) int64 { return g.Origin.Devices.Unknown }),
+	flops("origin_eflops_domestic", func(g *capacity.Group) capacity.Flops { return g.Origin.Eflops.Domestic }),
+	flops("origin_eflops_foreign", func(g *capacity.Group) capacity.Flops { return g.Origin.Eflops.Foreign }),
+	flops("origin_eflops_unknown", func(g *capacity.Group) capacity.Flops { return g.Origin.Eflops.Unknown }),
 	{"utilisation", func(g *capacity.Group) string { return number(g.Utilisation) }},
 	{"power_w", func(g *capacity.Group) string {
 		if g.PowerDevices == 0 {

@@ -22,7 +22,7 @@ func (e *badParameter) Error() string { return e.name + ": " + e.err.Error() }
 func (e *badParameter) Unwrap() error { return e.err }
 
 // parameters of /v1/capacity; /v1/centres takes precision and kind alone.
-var capacityParameters = []string{"by", "precision", "kind", "centre", "cluster", "vendor", "model", "class", "format"}
+var capacityParameters = []string{"by", "precision", "kind", "centre", "cluster", "vendor", "model", "class", "domestic", "format"}
 
 // maxValues bounds how often a filter may be given.
 const maxValues = 64
@@ -72,6 +72,13 @@ func read(q *capacity.Query, format *string, name string, values []string) (err 
 			}
 		}
 		q.Class = values
+	case "domestic":
+		for _, v := range values {
+			if _, err := oneOf(v, capacity.DomesticYes, capacity.DomesticNo, capacity.DomesticUnknown); err != nil {
+				return err
+			}
+		}
+		q.Domestic = values
 	case "vendor":
 		q.Vendor = values
 	case "model":

@@ -54,9 +54,9 @@ func province() *capacity.Snapshot {
 	s := &capacity.Snapshot{
 		Revision: 41, AsOf: time.Date(2026, 11, 23, 8, 0, 0, 250e6, time.UTC), Catalogue: "2026.11", StaleAfter: 30 * time.Second,
 		Pools: []capacity.PoolCell{
-			{Pool: capacity.Pool{Centre: "guian", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "nvidia", Model: "nvidia-h200-sxm", Class: capacity.Intelligent, Basis: catalog.FP16, Peaks: h200}, Cell: gpus},
+			{Pool: capacity.Pool{Centre: "guian", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "nvidia", Model: "nvidia-h200-sxm", Class: capacity.Intelligent, Basis: catalog.FP16, Peaks: h200, Domestic: telemetry.Known(false)}, Cell: gpus},
 			{Pool: capacity.Pool{Centre: "guiyang", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "newcomer", Model: "=Newcomer, X1", Class: capacity.Intelligent, Basis: catalog.FP16}, Cell: unpriced},
-			{Pool: capacity.Pool{Centre: "guian", Cluster: "hpc", Kind: telemetry.CPU, Vendor: "hygon", Model: "hygon-c86-7285", Class: capacity.Super, Basis: catalog.FP64, Peaks: catalog.Peaks{}.With(catalog.FP64, 16_000)}, Cell: cpus},
+			{Pool: capacity.Pool{Centre: "guian", Cluster: "hpc", Kind: telemetry.CPU, Vendor: "hygon", Model: "hygon-c86-7285", Class: capacity.Super, Basis: catalog.FP64, Peaks: catalog.Peaks{}.With(catalog.FP64, 16_000), Domestic: telemetry.Known(true)}, Cell: cpus},
 		},
 		Shapes: []capacity.Shape{{Pools: []int{0}, Rated: 2, Online: 1}, {Pools: []int{1}, Rated: 1, Online: 1}, {Pools: []int{2}, Rated: 2, Online: 1}},
 	}
@@ -126,6 +126,8 @@ func TestAnswers(t *testing.T) {
 		{"/v1/capacity?by=pool&kind=all", "pool.json", "application/json"},
 		{"/v1/capacity?by=class,vendor&by=kind&kind=all&precision=fp64", "fp64.json", "application/json"},
 		{"/v1/capacity?centre=guian&class=intelligent&vendor=nvidia&model=nvidia-h200-sxm&cluster=default", "filtered.json", "application/json"},
+		{"/v1/capacity?by=domestic&kind=all&domestic=yes&domestic=unknown", "domestic.json", "application/json"},
+		{"/v1/capacity?by=domestic&kind=all&format=csv", "domestic.csv", "text/csv; charset=utf-8; header=present"},
 		{"/v1/capacity?centre=nowhere", "nowhere.json", "application/json"},
 		{"/v1/capacity?by=centre,model&format=csv", "model.csv", "text/csv; charset=utf-8; header=present"},
 		{"/v1/capacity?format=csv&kind=cpu", "total.csv", "text/csv; charset=utf-8; header=present"},
@@ -152,6 +154,7 @@ func TestProblems(t *testing.T) {
 		{"GET", "/v1/capacity?precision=fp16&precision=fp64", "precision", "is given 2 times", 400},
 		{"GET", "/v1/capacity?kind=gpu", "kind", `"gpu" is not one of accelerator, cpu, all`, 400},
 		{"GET", "/v1/capacity?class=fast", "class", `"fast" is not one of intelligent`, 400},
+		{"GET", "/v1/capacity?domestic=maybe", "domestic", `"maybe" is not one of yes, no, unknown`, 400},
 		{"GET", "/v1/capacity?centre=A%20B", "centre", "want letters", 400},
 		{"GET", "/v1/capacity?cluster=", "cluster", "1 to 63", 400},
 		{"GET", "/v1/capacity?format=xml", "format", `"xml" is not one of json, csv`, 400},
