@@ -56,7 +56,8 @@ type Pool struct {
 	Class     string           `json:"class"`
 	Basis     string           `json:"basis"`
 	Peaks     map[string]int64 `json:"peaks,omitempty"` // Mflop/s by precision
-	Devices   [5]int64         `json:"devices"`         // busy, free, drained, faulty, stale
+	Domestic  *bool            `json:"domestic,omitempty"`
+	Devices   [5]int64         `json:"devices"` // busy, free, drained, faulty, stale
 	Units     [5]int64         `json:"units"`
 	Activity  [4]int64         `json:"activity"`   // devices by sm, by utilisation; active units × 1000; known units
 	Power     [2]int64         `json:"power"`      // mW, devices
@@ -177,6 +178,9 @@ func poolOf(pc *capacity.PoolCell) Pool {
 		Cluster: k.Cluster, Kind: string(k.Kind), Vendor: k.Vendor, Model: k.Model, Class: string(k.Class), Basis: string(k.Basis),
 		Devices: c.Devices, Units: c.Units, Activity: [4]int64{c.SM, c.Utilisation, c.ActiveUnits, c.KnownUnits},
 		Power: [2]int64{c.PowerMW, c.PowerDevices},
+	}
+	if v, ok := k.Domestic.Get(); ok {
+		out.Domestic = &v
 	}
 	for _, precision := range catalog.Precisions() {
 		if v, ok := k.Peaks.Get(precision); ok {
@@ -311,6 +315,9 @@ func (p *Partial) Pool(centre string, i int) capacity.PoolCell {
 			Devices: q.Devices, Units: q.Units, SM: q.Activity[0], Utilisation: q.Activity[1], ActiveUnits: q.Activity[2], KnownUnits: q.Activity[3],
 			PowerMW: q.Power[0], PowerDevices: q.Power[1],
 		},
+	}
+	if q.Domestic != nil {
+		out.Pool.Domestic = telemetry.Known(*q.Domestic)
 	}
 	for precision, v := range q.Peaks {
 		out.Pool.Peaks = out.Pool.Peaks.With(catalog.Precision(precision), v)

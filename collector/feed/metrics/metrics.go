@@ -2,6 +2,8 @@
 package metrics
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -123,6 +125,7 @@ var (
 	flopsDesc       = desc("capacity_flops", "Peak throughput in flop/s by class and state, each device by its class's precision.", "class", "state")
 	devicesDesc     = desc("devices", "Devices by centre, class and state.", "centre", "class", "state")
 	unpricedDesc    = desc("devices_unpriced", "Devices whose model has no peak in the catalogue, by class.", "class")
+	modelDesc       = desc("model_devices_unpriced", "Devices whose model has no peak in the catalogue, by the name their tool prints.", "vendor", "model", "class")
 	utilisationDesc = desc("utilisation_ratio", "Busy-weighted nameplate by class: share of the peak of healthy devices with known activity.", "class")
 	powerDesc       = desc("power_watts", "Measured power of online devices, by class.", "class")
 	hostsDesc       = desc("hosts", "Hosts that hold devices, by centre and state (rated, online).", "centre", "state")
@@ -162,7 +165,7 @@ var (
 // Describe sends every descriptor.
 func (r reader) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		flopsDesc, devicesDesc, unpricedDesc, utilisationDesc, powerDesc, hostsDesc, coverageDesc, ageDesc, revisionDesc, asOfDesc, readyDesc,
+		flopsDesc, devicesDesc, unpricedDesc, modelDesc, utilisationDesc, powerDesc, hostsDesc, coverageDesc, ageDesc, revisionDesc, asOfDesc, readyDesc,
 		uninventoriedHosts, uninventoriedDevices, contestedDesc, contendersDesc, unsettledDesc, skewedDesc,
 		lagDesc, failingDesc, reconnectsDesc, stallsDesc, offsetsLostDesc, corruptDesc, producerDesc, quarantineDesc,
 		claimsDesc, ownedDesc, partsDesc, oldestDesc, generationDesc, rebalancesDesc, groupDesc, publishedDesc,
@@ -247,6 +250,7 @@ func collectCapacity(s *capacity.Snapshot, gauge func(*prometheus.Desc, float64,
 			gauge(utilisationDesc, *g.Utilisation, g.Class)
 		}
 	}
+	collectUnpriced(s, gauge)
 	for _, g := range groups(s, capacity.ByCentre, capacity.ByClassOf) {
 		d := &g.Devices
 		for _, v := range []struct {
@@ -276,6 +280,26 @@ func collectCapacity(s *capacity.Snapshot, gauge func(*prometheus.Desc, float64,
 			gauge(ageDesc, g.Age.P99, g.Centre, "p99")
 			gauge(ageDesc, g.Age.Max, g.Centre, "max")
 		}
+	}
+}
+
+// maxUnpriced bounds the series that names of foreign tools can make.
+const maxUnpriced = 100
+
+// collectUnpriced sends the models without a peak, those with the most devices first; what is beyond maxUnpriced is sent under
+// no name.
+func collectUnpriced(s *capacity.Snapshot, gauge func(*prometheus.Desc, float64, ...string)) {
+	list := slices.DeleteFunc(groups(s, capacity.ByVendor, capacity.ByModel, capacity.ByClassOf), func(g capacity.Group) bool { return g.Devices.Unpriced == 0 })
+	slices.SortStableFunc(list, func(a, b capacity.Group) int { return cmp.Compare(b.Devices.Unpriced, a.Devices.Unpriced) })
+	for _, g := range list[:min(len(list), maxUnpriced)] {
+		gauge(modelDesc, float64(g.Devices.Unpriced), g.Vendor, g.Model, g.Class)
+	}
+	rest := map[string]int64{}
+	for _, g := range list[min(len(list), maxUnpriced):] {
+		rest[g.Class] += g.Devices.Unpriced
+	}
+	for class, n := range rest {
+		gauge(modelDesc, float64(n), "", "", class)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ func sample() *Metrics {
 		Revision: 41, AsOf: time.UnixMilli(1_795_000_000_250), StaleAfter: 30 * time.Second,
 		Pools: []capacity.PoolCell{{Pool: p, Cell: c}}, Shapes: []capacity.Shape{{Pools: []int{0}, Rated: 2, Online: 1}},
 	}
+	s.Pools = append(s.Pools, unpriced(maxUnpriced+3)...)
 	s.Shapes[0].Ages.Observe(2_000, 30_000)
 	m := New("1.2.3", Source{
 		Snapshot: func() *capacity.Snapshot { return s },
@@ -55,6 +57,38 @@ func sample() *Metrics {
 	m.Reloads.WithLabelValues("ok").Inc()
 	m.Partials.WithLabelValues("folded").Inc()
 	return m
+}
+
+// unpriced are so many pools of models that the catalogue does not know, the first with the most devices.
+func unpriced(n int) (pools []capacity.PoolCell) {
+	for i := range n {
+		p := capacity.Pool{Centre: "zunyi", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "new", Model: "Card " + strconv.Itoa(i), Class: capacity.Intelligent, Basis: catalog.FP16}
+		pools = append(pools, capacity.PoolCell{Pool: p, Cell: capacity.Cell{Devices: [5]int64{0, 0, 0, 0, int64(n - i)}}})
+	}
+	return pools
+}
+
+// TestUnpriced names models without a peak as their tools print them, as many as may be, and counts the rest.
+func TestUnpriced(t *testing.T) {
+	families, err := sample().Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		if f.GetName() == "exameter_model_devices_unpriced" {
+			for _, m := range f.GetMetric() {
+				for _, l := range m.GetLabel() {
+					if l.GetName() == "model" {
+						got[l.GetValue()] = m.GetGauge().GetValue()
+					}
+				}
+			}
+		}
+	}
+	if len(got) != maxUnpriced+1 || got["Card 0"] != maxUnpriced+3 || got["Card 99"] != 4 || got[""] != 3+2+1 {
+		t.Errorf("%d series: %v", len(got), got)
+	}
 }
 
 func TestValues(t *testing.T) {
