@@ -372,6 +372,24 @@ func TestManyCards(t *testing.T) {
 	}
 }
 
+// A driver that is changed on an operator's word takes its cards with it; they are not missing.
+func TestRelease(t *testing.T) {
+	root := lay(t, "mi300x")
+	s, _ := newSource(t, root)
+	read(t, s)
+	if err := s.Release(); err != nil {
+		t.Fatal(err)
+	}
+	remove(t, root, "sys/class/drm")
+	if r, err := s.Read(context.Background()); !errors.Is(err, poll.ErrReleased) || r.Devices != nil {
+		t.Errorf("reading %+v, error %v, want one that is poll.ErrReleased", r, err)
+	}
+	s.Resume()
+	if _, err := s.Read(context.Background()); !errors.Is(err, poll.ErrAbsent) {
+		t.Errorf("error %v, want that the cards are not there", err)
+	}
+}
+
 func TestTime(t *testing.T) {
 	s, _ := newSource(t, lay(t, "mi300x"))
 	ctx, cancel := context.WithDeadline(context.Background(), time.Now().Add(-time.Second))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -43,10 +44,7 @@ var (
 func look(sys string) ([]found, error) {
 	dir := filepath.Join(sys, "class/drm")
 	names, err := children(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the kernel has no graphics devices: %w", poll.ErrAbsent)
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("listing graphics devices: %w", err)
 	}
 	var list []found
@@ -128,14 +126,21 @@ func undriven(sys string) []poll.Notice {
 	}}
 }
 
-// children lists the names in a folder.
+// children lists the names in a folder. A folder of more than maxEntries is not believed.
 func children(dir string) ([]string, error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	names, _ := f.Readdirnames(maxEntries) // at the end it says io.EOF
-	return names, f.Close()
+	defer f.Close()
+	names, err := f.Readdirnames(maxEntries + 1)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if len(names) > maxEntries {
+		return nil, fmt.Errorf("%s has more than %d entries", dir, maxEntries)
+	}
+	return names, nil
 }
 
 // hexNumber reads a file that holds a number such as 0x74a1.

@@ -23,7 +23,6 @@ type kfd struct {
 
 // Bounds of what is read of the compute driver.
 const (
-	maxNodes  = 1024
 	maxPIDs   = 4096
 	maxQueues = 8192 // of all processes together
 )
@@ -43,24 +42,38 @@ func (k *kfd) list() error {
 	if err != nil {
 		return fmt.Errorf("listing the devices of the compute driver: %w", err)
 	}
-	for _, name := range names[:min(len(names), maxNodes)] {
-		id, err := kernelfile.ReadUint(filepath.Join(dir, name, "gpu_id"))
-		if errors.Is(err, fs.ErrPermission) {
+	for _, name := range names {
+		id, slot, err := node(filepath.Join(dir, name))
+		switch {
+		case err == nil && slot != "":
+			k.nodes[slot] = append(k.nodes[slot], id)
+		case err == nil, errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, fs.ErrPermission):
 			k.nodes, k.hidden = map[string][]int64{}, true
 			return nil
-		}
-		if err != nil || id == 0 || id > maxCounter { // 0 is a processor
-			continue
-		}
-		b, err := kernelfile.Head(filepath.Join(dir, name, "properties"), 16<<10)
-		if err != nil {
-			continue
-		}
-		if slot, ok := place(b); ok {
-			k.nodes[slot] = append(k.nodes[slot], int64(id))
+		default:
+			k.nodes = map[string][]int64{}
+			return fmt.Errorf("reading a device of the compute driver: %w", err)
 		}
 	}
 	return nil
+}
+
+// node reads one device: its id and the PCI address of its card, which a processor does not have.
+func node(dir string) (id int64, slot string, err error) {
+	v, err := kernelfile.ReadUint(filepath.Join(dir, "gpu_id"))
+	if err != nil || v == 0 || v > maxCounter { // 0 is a processor
+		return 0, "", err
+	}
+	b, err := kernelfile.Head(filepath.Join(dir, "properties"), 16<<10)
+	if err != nil {
+		return 0, "", err
+	}
+	slot, ok := place(b)
+	if !ok {
+		return 0, "", fmt.Errorf("%s/properties: no place on the PCI bus", dir)
+	}
+	return int64(v), slot, nil
 }
 
 // place finds the PCI address, without the function, among a device's properties: lines of a name and a number. The

@@ -17,6 +17,8 @@ import (
 	"github.com/exameter/exameter/telemetry"
 )
 
+var _ poll.Releaser = (*Source)(nil)
+
 //go:embed testdata
 var testdata embed.FS
 
@@ -195,6 +197,20 @@ func TestNoticeOfCardsWithoutDriver(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: notices %q, want %q", name, got, want)
 		}
+	}
+}
+
+// Without a driver there may be no graphics devices at all.
+func TestNoticeWithoutGraphics(t *testing.T) {
+	root := lay(t, "dcu")
+	remove(t, root, "sys/class/drm")
+	for _, d := range []string{"0000:07:00.0", "0000:0a:00.0"} {
+		remove(t, root, "sys/devices/pci0000:00/"+d+"/driver")
+	}
+	s, _ := newSource(t, root)
+	r, err := s.Read(context.Background())
+	if !errors.Is(err, poll.ErrAbsent) || len(r.Notices) != 1 || r.Notices[0].Text != "the PCI bus shows 3 AMD or Hygon accelerators without a driver; they are not counted" {
+		t.Errorf("error %v, notices %+v", err, r.Notices)
 	}
 }
 

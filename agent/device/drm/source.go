@@ -20,8 +20,12 @@ import (
 	"github.com/exameter/exameter/telemetry"
 )
 
-// slowEvery is how often what hardly changes is read: memory errors, partitions, the compute driver's list of devices.
-const slowEvery = 5 * time.Second
+const (
+	// slowEvery is how often what hardly changes is read: memory errors, partitions, the compute driver's list of devices.
+	slowEvery = 5 * time.Second
+	// busEvery is how often the PCI bus is looked through for cards without a driver. A large host has hundreds of devices.
+	busEvery = time.Minute
+)
 
 // Config says where the kernel shows the cards. The zero value reads this host's.
 type Config struct {
@@ -29,7 +33,7 @@ type Config struct {
 	Now     func() time.Time // time.Now where nil
 }
 
-// Source reads the accelerators of a host. It holds no device file and no library: a driver can be unloaded under it.
+// Source reads the accelerators of a host. It holds no device file and no library.
 type Source struct {
 	sys   string
 	now   func() time.Time
@@ -38,8 +42,10 @@ type Source struct {
 	kfd   kfd
 	slow  time.Time // when what hardly changes was read
 
-	notices []poll.Notice
-	shared  map[string]bool // identities that two cards claimed at one time
+	bus      time.Time // when the PCI bus was looked through
+	idle     []poll.Notice
+	shared   map[string]bool // identities that two cards claimed at one time
+	released bool
 }
 
 // New makes a Source. It touches nothing before the first Read.
@@ -58,24 +64,35 @@ func (s *Source) Name() string { return "drm" }
 
 // Read takes one sample of every accelerator. Where there is none, the error wraps poll.ErrAbsent.
 func (s *Source) Read(ctx context.Context) (poll.Reading, error) {
+	if s.released {
+		return poll.Reading{}, fmt.Errorf("AMD and Hygon cards: %w", poll.ErrReleased)
+	}
 	now := s.now()
 	list, err := look(s.sys)
 	if err != nil {
 		return poll.Reading{}, err
 	}
-	if !slices.Equal(list, s.found) {
-		s.close()
-		s.found, s.cards, s.slow = list, identify(s.sys, list, s.shared), time.Time{}
-	}
 	var errs []error
-	slow := now.Sub(s.slow) >= slowEvery || now.Before(s.slow)
-	if slow {
-		s.slow = now
-		errs = append(errs, s.readSlow())
+	if !slices.Equal(list, s.found) {
+		errs = append(errs, s.close())
+		s.found, s.cards, s.slow, s.bus = list, identify(s.sys, list, s.shared), time.Time{}, time.Time{}
 	}
-	r := poll.Reading{Notices: s.notices}
+	if due(&s.bus, now, busEvery) {
+		s.idle = undriven(s.sys)
+	}
+	r := poll.Reading{Notices: s.idle}
 	if len(s.cards) == 0 {
 		return r, fmt.Errorf("no AMD or Hygon accelerator with a driver: %w", poll.ErrAbsent)
+	}
+	if due(&s.slow, now, slowEvery) {
+		errs = append(errs, s.readSlow())
+	}
+	if s.kfd.hidden {
+		r.Notices = append(slices.Clip(r.Notices), poll.Notice{
+			Key:    "drm-compute-hidden",
+			Text:   "the compute driver keeps devices from this process: what runs on AMD or Hygon cards is not seen, and only their memory and utilisation tell",
+			Remedy: "let the agent's control group read and write the render nodes, in a unit with DeviceAllow=char-drm rw",
+		})
 	}
 	use, err := s.kfd.use()
 	errs = append(errs, err)
@@ -102,25 +119,33 @@ func (s *Source) Read(ctx context.Context) (poll.Reading, error) {
 	return r, errors.Join(errs...)
 }
 
+// due reports whether something is to be done again, and takes down that it is.
+func due(last *time.Time, now time.Time, every time.Duration) bool {
+	if now.Sub(*last) < every && !now.Before(*last) {
+		return false
+	}
+	*last = now
+	return true
+}
+
 // readSlow reads what hardly changes.
 func (s *Source) readSlow() error {
-	s.notices = undriven(s.sys)
-	if len(s.cards) == 0 {
-		return nil
-	}
 	err := s.kfd.list()
-	if s.kfd.hidden {
-		s.notices = append(s.notices, poll.Notice{
-			Key:    "drm-compute-hidden",
-			Text:   "the compute driver keeps devices from this process: what runs on AMD or Hygon cards is not seen, and only their memory and utilisation tell",
-			Remedy: "let the agent's control group read and write the render nodes, in a unit with DeviceAllow=char-drm rw",
-		})
-	}
 	for _, c := range s.cards {
 		c.readSlow(s.kfd.nodes[c.slot])
 	}
 	return err
 }
+
+// Release closes the files and reads nothing until Resume. A driver can be unloaded without it, but its cards would then
+// be missing, while an operator who changes a driver has them drained.
+func (s *Source) Release() error {
+	s.released = true
+	return s.Close()
+}
+
+// Resume lets the next Read look for cards again.
+func (s *Source) Resume() { s.released = false }
 
 // Close closes the files.
 func (s *Source) Close() error {
