@@ -29,7 +29,8 @@ prove() {
 		return
 	fi
 	say "linux/$arch: $("$@" "bin/linux-$arch/exameter-agent" version)"
-	"$@" "bin/linux-$arch/exameter-agent" sample >/dev/null 2>&1
+	local said
+	said=$("$@" "bin/linux-$arch/exameter-agent" sample 2>&1) || { say "linux/$arch: exameter-agent sample failed:"; echo "$said"; return 1; }
 	GOOS=linux GOARCH=$arch CGO_ENABLED=0 go test -exec "$1" "${tests[@]}"
 }
 

@@ -74,6 +74,12 @@ func TestDefaultProvinceHasTheRealOrder(t *testing.T) {
 	if accelerators.Eflops.Rated*100 < all.Eflops.Rated*98 {
 		t.Errorf("accelerators are %s of %s Eflops, want over 98 %%", accelerators.Eflops.Rated.Eflops(), all.Eflops.Rated.Eflops())
 	}
+	books.Declared = true
+	declared := books.Price(cat, func(*Pool) bool { return true }).Eflops.Rated
+	intelligent := books.Price(cat, func(q *Pool) bool { return q.Kind == telemetry.Accelerator && q.Counted != Super }).Eflops.Rated
+	if declared < 84*capacity.Eflop || intelligent*100 < declared*98 {
+		t.Errorf("as declared, %s of %s Eflops are of class intelligent, want over 98 %%", intelligent.Eflops(), declared.Eflops())
+	}
 	if s := float64(domestic.Devices.Rated) / float64(accelerators.Devices.Rated); s < 0.88 || s > 0.95 {
 		t.Errorf("%.3f of the accelerators are domestic, want about nine in ten", s)
 	}
