@@ -41,6 +41,10 @@ build: deps ## Build the three programs into bin/
 	@mkdir -p bin
 	$(GOBUILD) -o bin/ $(PROGRAMS:%=./cmd/%)
 
+.PHONY: cross
+cross: deps-cross ## Build for arm64 (with NVML) and loong64 (without cgo) into bin/linux-*, and run that under qemu-user
+	packaging/cross.sh $(VERSION)
+
 .PHONY: demo
 demo: build ## Show a province on this machine, this machine in it; end it with Ctrl-C
 	bin/exameter demo $(DEMO)
@@ -54,7 +58,7 @@ race: deps-test kafka nvmlsim ## Run all tests under the race detector
 	go test -race -timeout 20m ./...
 
 .PHONY: check
-check: deps format vet lint modules generated ## Check format, vet, lint, modules, generated files and imports
+check: deps format vet portable lint modules generated ## Check format, vet, other processors, lint, modules, generated files and imports
 
 .PHONY: format
 format: deps
@@ -65,6 +69,14 @@ format: deps
 .PHONY: vet
 vet: deps
 	go vet ./...
+
+# Without cgo the agent and its tests compile for every processor that it runs on; `make cross` builds them with NVML.
+.PHONY: portable
+portable: deps
+	@for arch in arm64 loong64; do \
+		echo "go vet for linux/$$arch, without cgo"; \
+		GOARCH=$$arch CGO_ENABLED=0 go vet ./agent/... ./catalog/... ./telemetry/... ./cmd/exameter-agent || exit 1; \
+	done
 
 .PHONY: lint
 lint: deps
@@ -123,6 +135,10 @@ deps:
 .PHONY: deps-test
 deps-test:
 	@packaging/deps.sh test
+
+.PHONY: deps-cross
+deps-cross:
+	@packaging/deps.sh cross
 
 .PHONY: kafka
 kafka: deps-test test/kafka/target/lib ## Fetch the Apache Kafka that the tests start

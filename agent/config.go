@@ -54,6 +54,7 @@ type State struct {
 // Sources choose what is read.
 type Sources struct {
 	NVML  NVML  `yaml:"nvml"`
+	DRM   DRM   `yaml:"drm"`
 	Power Power `yaml:"power"`
 }
 
@@ -62,6 +63,8 @@ type NVML struct {
 	Enabled string `yaml:"enabled"` // auto, true or false
 	Library string `yaml:"library"`
 	Vendor  string `yaml:"vendor"`
+	// Others are libraries of other vendors with the same functions, read beside it.
+	Others []Library `yaml:"others"`
 }
 
 // Power reads the power meters of the host.
@@ -99,7 +102,7 @@ func DefaultConfig() Config {
 			MemoryFloor: config.Size(r.MemoryFloor), UtilisationFloor: config.Percent(r.UtilisationFloor),
 			UtilisationHold: config.Duration(r.UtilisationHold),
 		},
-		Sources: Sources{NVML: NVML{Enabled: "auto", Vendor: "nvidia"}, Power: Power{Enabled: true}},
+		Sources: Sources{NVML: NVML{Enabled: "auto", Vendor: "nvidia", Others: []Library{}}, DRM: DRM{Enabled: "auto"}, Power: Power{Enabled: true}},
 		Queue:   Queue{Records: 4096, Bytes: 4 << 20},
 		Paths:   Paths{Proc: "/proc", Sys: "/sys", Etc: "/etc", State: state.DefaultDir},
 		Log:     Log{Level: "info", Format: "text"},
@@ -200,7 +203,7 @@ func (s *Sources) validate() error {
 	if err := telemetry.ValidID(s.NVML.Vendor); err != nil {
 		return config.Errorf("sources.nvml.vendor", "%w", err)
 	}
-	return nil
+	return errFirst(s.NVML.validateOthers, s.DRM.validate)
 }
 
 func (q *Queue) validate() error {

@@ -30,9 +30,9 @@ func Sample(ctx context.Context, c Config, o Options) (inventory, reports []byte
 		members = Members(c, log)
 	}
 	for i := range members {
-		members[i].Deadline = nvmlDeadline // nobody waits for the next tick
+		members[i].Deadline = deviceDeadline // nobody waits for the next tick
 	}
-	poller := poll.New(poll.Config{Sources: members, Interval: 2 * nvmlDeadline, Log: log})
+	poller := poll.New(poll.Config{Sources: members, Interval: 2 * deviceDeadline, Log: log})
 	defer func() {
 		if stop := poller.Stop(stopSources); err == nil {
 			err = stop

@@ -1,22 +1,18 @@
 package agent
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/exameter/exameter/agent/cpu"
-	"github.com/exameter/exameter/agent/device/nvml"
 	"github.com/exameter/exameter/agent/host"
 	"github.com/exameter/exameter/agent/memory"
 	"github.com/exameter/exameter/agent/poll"
 	"github.com/exameter/exameter/agent/power"
 )
 
-// nvmlDeadline is longer than a tick: a driver without persistence takes seconds to wake its cards.
-const nvmlDeadline = 5 * time.Second
+// deviceDeadline is longer than a tick: a driver without persistence takes seconds to wake its cards.
+const deviceDeadline = 5 * time.Second
 
 // Members makes the sources that are configured. They touch nothing before their first reading.
 func Members(c Config, log *slog.Logger) []poll.Member {
@@ -29,33 +25,12 @@ func Members(c Config, log *slog.Logger) []poll.Member {
 	if c.Sources.Power.Enabled {
 		members = append(members, poll.Member{Source: power.New(power.Config{SysRoot: roots.Sys})})
 	}
-	if c.Sources.NVML.Enabled != "false" {
-		s := nvml.New(nvml.Config{
-			Library: c.Sources.NVML.Library, Vendor: c.Sources.NVML.Vendor, ProcRoot: roots.Proc, SysRoot: roots.Sys,
-			Log: log.With("source", "nvml"),
-		})
-		m := poll.Member{Source: s, Deadline: nvmlDeadline}
-		if c.Sources.NVML.Enabled == "true" {
-			m.Source = required{s}
-		}
-		members = append(members, m)
-	}
-	return members
+	members = append(members, c.Sources.NVML.members(roots, log)...)
+	return append(members, c.Sources.DRM.members(roots)...)
 }
 
 func (c *Config) roots() host.Roots {
 	return host.Roots{Proc: c.Paths.Proc, Sys: c.Paths.Sys, Etc: c.Paths.Etc}
-}
-
-// required is a source whose hardware the configuration promises: that it is absent is a failure.
-type required struct{ *nvml.Source }
-
-func (r required) Read(ctx context.Context) (poll.Reading, error) {
-	reading, err := r.Source.Read(ctx)
-	if errors.Is(err, poll.ErrAbsent) {
-		err = fmt.Errorf("sources.nvml.enabled is true, and yet: %v", err)
-	}
-	return reading, err
 }
 
 // Identify asks this host who it is. A configured host id stands in for a machine id that is missing.

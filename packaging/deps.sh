@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Checks for the tools that building (build) or building and testing (test) need, and installs what is missing: with
-# apt-get where this user may, else it says exactly what to install and exits 1. A machine that has everything is left
+# Checks for the tools that building (build), building and testing (test) or building for other processors (cross) need,
+# and installs what is missing: with apt-get where this user may, else it says exactly what to install and exits 1. A machine that has everything is left
 # as it is. A Go that is too old is not touched: a newer one goes into .cache/go, which the Makefile puts first on PATH.
 set -euo pipefail
 
-usage="usage: packaging/deps.sh build|test"
+usage="usage: packaging/deps.sh build|test|cross"
 want=${1:?$usage}
 root=$(cd "$(dirname "$0")/.." && pwd)
 cache=$root/.cache
@@ -100,7 +100,13 @@ install_go() {
 	say "$(cd / && go version) is ready in .cache/go"
 }
 
-case $want in build | test) ;; *) echo "$usage" >&2; exit 2 ;; esac
+# cross_c_ready: the C compiler for arm64 makes programs. It is Debian's own package of GCC, the plainest that keeps up; zig,
+# which would link against an older C library, does not know --unresolved-symbols, which go-nvml needs.
+cross_c_ready() {
+	have aarch64-linux-gnu-gcc && printf '#include <dlfcn.h>\nint main(void) { return 0; }\n' | aarch64-linux-gnu-gcc -x c - -o /dev/null 2>/dev/null
+}
+
+case $want in build | test | cross) ;; *) echo "$usage" >&2; exit 2 ;; esac
 
 missing=()
 c_ready || missing+=(gcc libc6-dev)
@@ -110,6 +116,9 @@ have git || missing+=(git)
 if [ "$want" = test ]; then
 	java_ready || { if may_install; then as_root apt-get -qq update </dev/null && updated=1; fi; missing+=("$(java_package)"); }
 	have mvn || missing+=(maven)
+fi
+if [ "$want" = cross ]; then
+	cross_c_ready || missing+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
 fi
 go_ready || python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 [ ${#missing[@]} = 0 ] || install "${missing[@]}"

@@ -48,6 +48,7 @@ type Pool struct {
 	Vendor, Name    string            // of accelerators, as their tool prints them
 	CPU             telemetry.CPUInfo // of processors
 	Memory          telemetry.Bytes   // of one accelerator
+	Counted         Counting          // what its cluster is declared to be; mostly nothing
 
 	Busy, Free, Drained, Faulty, Stale int64 // devices; the processors of a host are one
 	// Parts are the same in parts: of 1/10,080 of an accelerator, or cores. A partitioned card at work is split.
@@ -60,6 +61,9 @@ type Books struct {
 	HostsRated  int64
 	HostsOnline int64
 	Pools       []Pool
+	// Declared makes the books be priced as clusters are declared, which is what a collector does whose registry has the
+	// declarations. Without, every device counts by its kind.
+	Declared bool
 }
 
 // Books says what a collector must answer at now, if it has read everything that was acknowledged and nothing is on
@@ -71,13 +75,13 @@ func (p *Province) Books(now time.Time, staleAfter time.Duration) *Books {
 		kind                  telemetry.Kind
 	}
 	pools := map[key]*Pool{}
-	pool := func(h *host, kind telemetry.Kind) *Pool {
+	pool := func(of *Centre, h *host, kind telemetry.Kind) *Pool {
 		k := key{h.origin.Centre, h.origin.Cluster, h.server.device, kind}
 		if kind == telemetry.CPU {
 			k.name = h.server.cpu.Name + h.server.cpu.Part
 		}
 		if pools[k] == nil {
-			pools[k] = &Pool{Centre: k.centre, Cluster: k.cluster, Kind: kind}
+			pools[k] = &Pool{Centre: k.centre, Cluster: k.cluster, Kind: kind, Counted: of.Counted[k.cluster]}
 			if kind == telemetry.CPU {
 				pools[k].CPU = h.server.cpu
 			} else {
@@ -98,9 +102,9 @@ func (p *Province) Books(now time.Time, staleAfter time.Duration) *Books {
 				b.HostsOnline++
 			}
 			if len(h.devices) > 0 {
-				pool(h, telemetry.Accelerator).accelerators(h, online)
+				pool(c.Centre, h, telemetry.Accelerator).accelerators(h, online)
 			}
-			pool(h, telemetry.CPU).processors(h, online)
+			pool(c.Centre, h, telemetry.CPU).processors(h, online)
 		}
 		c.mu.Unlock()
 	}
@@ -157,7 +161,8 @@ type Figures struct {
 	Eflops  capacity.Eflops  `json:"eflops"`
 }
 
-// Price adds the pools that pick admits, each at the precision of its class: accelerators FP16, processors FP32.
+// Price adds the pools that pick admits, each at the precision of its class: accelerators FP16, processors FP32, and
+// where the declarations count, FP64 in clusters that are super and FP32 in those for rendering.
 // It is arithmetic of its own, so that it can be held against the collector's.
 func (b *Books) Price(c *catalog.Catalog, pick func(*Pool) bool) Figures {
 	var f Figures
@@ -168,7 +173,7 @@ func (b *Books) Price(c *catalog.Catalog, pick func(*Pool) bool) Figures {
 		}
 		d, e := &f.Devices, &f.Eflops
 		d.Busy, d.Free, d.Drained, d.Faulty, d.Stale = d.Busy+q.Busy, d.Free+q.Free, d.Drained+q.Drained, d.Faulty+q.Faulty, d.Stale+q.Stale
-		peak, per, priced := q.peak(c)
+		peak, per, priced := q.peak(c, b.precision(q))
 		if !priced {
 			d.Unpriced += q.Busy + q.Free + q.Drained + q.Faulty + q.Stale
 			continue
@@ -191,21 +196,32 @@ func (b *Books) Price(c *catalog.Catalog, pick func(*Pool) bool) Figures {
 	return f
 }
 
+// precision is what the devices of a pool are counted by.
+func (b *Books) precision(q *Pool) catalog.Precision {
+	switch {
+	case b.Declared && q.Counted == Super:
+		return catalog.FP64
+	case b.Declared && q.Counted == Rendering, q.Kind == telemetry.CPU:
+		return catalog.FP32
+	}
+	return catalog.FP16
+}
+
 // peak is what one accelerator or one core does at most, in Mflop/s, and how many parts of the pool's counts make one.
-func (q *Pool) peak(c *catalog.Catalog) (mflops, per int64, ok bool) {
+func (q *Pool) peak(c *catalog.Catalog, p catalog.Precision) (mflops, per int64, ok bool) {
 	if q.Kind == telemetry.CPU {
 		m, _ := c.CPU(q.CPU)
 		if m == nil {
 			return 0, 1, false
 		}
-		mflops, ok = m.PerCore.Get(catalog.FP32)
+		mflops, ok = m.PerCore.Get(p)
 		return mflops, 1, ok
 	}
 	m, found := c.LookupMemory(q.Vendor, q.Name, telemetry.Known(q.Memory))
 	if !found {
 		return 0, 1, false
 	}
-	mflops, ok = m.Peaks.Get(catalog.FP16)
+	mflops, ok = m.Peaks.Get(p)
 	return mflops, capacity.UnitsPerDevice, ok
 }
 

@@ -45,6 +45,14 @@ var servers = map[string]*server{
 		vendor: "iluvatar", device: "Iluvatar BI-V150", devices: 16, memory: 32 * gib, tdp: 175_000,
 		source: "iluvatar", driver: "4.2.0", id: prefixed("GPU-", 8, 4, 4, 4, 12),
 	}),
+	"metax-c550": onHygon(server{
+		vendor: "metax", device: "MetaX C550", devices: 8, memory: 64 * gib, tdp: 450_000,
+		source: "metax", driver: "3.0.11", firmware: "1.26.1.0", id: prefixed("GPU-", 8, 4, 4, 4, 12),
+	}),
+	"moorethreads-s5000": onHygon(server{
+		vendor: "moorethreads", device: "MTT S5000", devices: 8, memory: 80 * gib, tdp: 700_000,
+		source: "moorethreads", driver: "3.3.1", id: prefixed("", 8, 4, 4, 4, 12),
+	}),
 	"moorethreads-s4000": onHygon(server{
 		vendor: "moorethreads", device: "MTT S4000", devices: 8, memory: 48 * gib, tdp: 450_000,
 		source: "moorethreads", driver: "2.7.0", id: prefixed("GPU-", 8, 4, 4, 4, 12),
@@ -62,26 +70,56 @@ var servers = map[string]*server{
 		source: "kunlunxin", driver: "5.0.21", id: prefixed("", 16),
 	}),
 
+	"kunlunxin-r300": onKunpeng(server{
+		vendor: "kunlunxin", device: "R300", devices: 8, memory: 32 * gib, tdp: 300_000,
+		source: "kunlunxin", driver: "4.0.26", id: prefixed("", 16),
+	}),
+	"enflame-t21": onHygon(server{
+		vendor: "enflame", device: "Enflame T21", devices: 8, memory: 32 * gib, tdp: 300_000,
+		source: "enflame", driver: "1.3.4", id: prefixed("", 20),
+	}),
+	"enflame-s60": onHygon(server{
+		vendor: "enflame", device: "Enflame S60", devices: 8, memory: 48 * gib, tdp: 300_000,
+		source: "enflame", driver: "1.3.4", id: prefixed("", 20),
+	}),
+	"t-head-ppu": onXeon(server{
+		vendor: "t-head", device: "PPU-ZW810E", devices: 16, memory: 96 * gib, tdp: 400_000,
+		source: "t-head", driver: "1.5.1", id: prefixed("GPU-", 8, 4, 4, 4, 12),
+	}),
+
 	"nvidia-h20":      nvidia("NVIDIA H20", 8, 96*gib, 400_000, 0, true),
 	"nvidia-h800":     nvidia("NVIDIA H800", 8, 80*gib, 700_000, 0, true),
 	"nvidia-a800":     nvidia("NVIDIA A800-SXM4-80GB", 8, 80*gib, 400_000, 0, false),
 	"nvidia-a800-mig": nvidia("NVIDIA A800-SXM4-80GB", 8, 80*gib, 400_000, 7, false),
+	"nvidia-l40s":     nvidia("NVIDIA L40S", 8, 48*gib, 350_000, 0, false),
 	"nvidia-4090":     nvidia("NVIDIA GeForce RTX 4090", 8, 24*gib, 450_000, 0, false),
+	"nvidia-a6000":    nvidia("NVIDIA RTX A6000", 8, 48*gib, 300_000, 0, false),
+	"nvidia-6000-ada": nvidia("NVIDIA RTX 6000 Ada Generation", 8, 48*gib, 300_000, 0, false),
 
-	"amd-mi300x": {
+	"amd-mi300x": onEPYC(server{
 		vendor: "amd", device: "AMD Instinct MI300X OAM", devices: 8, memory: 192 * gib, tdp: 750_000,
-		source: "amd", driver: "6.12.12", id: prefixed("", 16),
-		product: "8-OAM server", os: "Ubuntu 24.04.2 LTS", kernel: "6.8.0-60-generic", arch: "x86_64", hostMemory: 2304 * gib,
-		cpu: telemetry.CPUInfo{
-			Vendor: "AuthenticAMD", Name: "AMD EPYC 9654 96-Core Processor", Family: known(25), Model: known(17), Stepping: known(1),
-			Sockets: known(2), Cores: known(192), Threads: known(384), MaxClock: mhz(3707), BaseClock: mhz(2400),
-			Flags: "avx avx2 avx512_bf16 avx512f avx512vl fma",
-		},
-	},
+		source: "amd", driver: "6.12.12", id: prefixed("GPU-", 16),
+	}),
+	"amd-mi250": onEPYC(server{ // four boards of two devices
+		vendor: "amd", device: "AMD INSTINCT MI250 (MCM) OAM AC MBA", devices: 8, memory: 64 * gib, tdp: 280_000,
+		source: "amd", driver: "6.12.12", id: prefixed("GPU-", 16),
+	}),
+	"intel-gaudi-2": onXeon(server{
+		vendor: "intel", device: "HL-225", devices: 8, memory: 96 * gib, tdp: 600_000,
+		source: "intel", driver: "1.20.1", id: prefixed("01P0-HL2080A0-15-", 6, 2, 2, 2),
+	}),
+	"intel-max-1550": onXeon(server{
+		vendor: "intel", device: "Intel(R) Data Center GPU Max 1550", devices: 8, memory: 128 * gib, tdp: 600_000,
+		source: "intel", driver: "1.24.0", id: prefixed("", 8, 4, 4, 4, 12),
+	}),
 
-	"kunpeng":    onKunpeng(server{}),
-	"hygon-7390": onHygon(server{}),
-	"xeon-8480":  onXeon(server{}),
+	"kunpeng":         onKunpeng(server{}),
+	"hygon-7390":      onHygon(server{}),
+	"xeon-8480":       onXeon(server{}),
+	"epyc-9654":       onEPYC(server{}),
+	"phytium-s2500":   onPhytium(server{}),
+	"loongson-3c5000": onLoongson(server{}),
+	"zhaoxin-kh40000": onZhaoxin(server{}),
 }
 
 func ascend(name string, devices int, memory telemetry.Bytes) *server {
@@ -129,6 +167,42 @@ func onXeon(s server) *server {
 		Vendor: "GenuineIntel", Name: "Intel(R) Xeon(R) Platinum 8480+", Family: known(6), Model: known(143), Stepping: known(8),
 		Sockets: known(2), Cores: known(112), Threads: known(224), BaseClock: mhz(2000), MaxClock: mhz(3800),
 		Flags: "amx_bf16 amx_int8 amx_tile avx avx2 avx512_bf16 avx512_fp16 avx512_vnni avx512f avx512vl fma",
+	}
+	return &s
+}
+
+func onEPYC(s server) *server {
+	s.product, s.os, s.kernel, s.arch, s.hostMemory = "EPYC 9654 server", "Ubuntu 24.04.2 LTS", "6.8.0-60-generic", "x86_64", 2304*gib
+	s.cpu = telemetry.CPUInfo{
+		Vendor: "AuthenticAMD", Name: "AMD EPYC 9654 96-Core Processor", Family: known(25), Model: known(17), Stepping: known(1),
+		Sockets: known(2), Cores: known(192), Threads: known(384), MaxClock: mhz(3707), BaseClock: mhz(2400),
+		Flags: "avx avx2 avx512_bf16 avx512f avx512vl fma",
+	}
+	return &s
+}
+
+func onPhytium(s server) *server {
+	s.product, s.os, s.kernel, s.arch, s.hostMemory = "S2500 server", "Kylin Linux Advanced Server V10 (Halberd)", "4.19.90-89.11.v2401.ky10.aarch64", "aarch64", 512*gib
+	s.cpu = telemetry.CPUInfo{
+		Vendor: "0x70", Part: "0x663", Sockets: known(2), Cores: known(128), Threads: known(128), MaxClock: mhz(2100), Flags: "asimd",
+	}
+	return &s
+}
+
+func onLoongson(s server) *server {
+	s.product, s.os, s.kernel, s.arch, s.hostMemory = "3C5000 server", "Loongnix-Server Linux release 23", "6.6.0-72.0.0.76.loongarch64", "loongarch64", 256*gib
+	s.cpu = telemetry.CPUInfo{
+		Vendor: "Loongson", Name: "Loongson-3C5000", Sockets: known(4), Cores: known(64), Threads: known(64), BaseClock: mhz(2200), Flags: "lasx lsx",
+	}
+	return &s
+}
+
+// onZhaoxin is a server whose processors are unpriced: nobody has published how wide their arithmetic is.
+func onZhaoxin(s server) *server {
+	s.product, s.os, s.kernel, s.arch, s.hostMemory = "KH-40000 server", "Kylin Linux Advanced Server V10 (Halberd)", "4.19.90-89.11.v2401.ky10.x86_64", "x86_64", 512*gib
+	s.cpu = telemetry.CPUInfo{
+		Vendor: "Shanghai", Name: "ZHAOXIN KaiSheng KH-40000/16@2.2GHz", Family: known(7), Model: known(91), Stepping: known(2),
+		Sockets: known(2), Cores: known(32), Threads: known(32), MaxClock: mhz(2200), Flags: "avx avx2 fma",
 	}
 	return &s
 }

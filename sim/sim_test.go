@@ -74,11 +74,86 @@ func TestDefaultProvinceHasTheRealOrder(t *testing.T) {
 	if accelerators.Eflops.Rated*100 < all.Eflops.Rated*98 {
 		t.Errorf("accelerators are %s of %s Eflops, want over 98 %%", accelerators.Eflops.Rated.Eflops(), all.Eflops.Rated.Eflops())
 	}
+	books.Declared = true
+	declared := books.Price(cat, func(*Pool) bool { return true }).Eflops.Rated
+	intelligent := books.Price(cat, func(q *Pool) bool { return q.Kind == telemetry.Accelerator && q.Counted != Super }).Eflops.Rated
+	if declared < 84*capacity.Eflop || intelligent*100 < declared*98 {
+		t.Errorf("as declared, %s of %s Eflops are of class intelligent, want over 98 %%", intelligent.Eflops(), declared.Eflops())
+	}
 	if s := float64(domestic.Devices.Rated) / float64(accelerators.Devices.Rated); s < 0.88 || s > 0.95 {
 		t.Errorf("%.3f of the accelerators are domestic, want about nine in ten", s)
 	}
 	if all.Devices.Unpriced == 0 {
 		t.Error("nothing is unpriced, so the province shows no such device")
+	}
+}
+
+// Every vendor whose accelerators the agent reads has some, by names that the catalogue finds. What it cannot price is
+// shown as unpriced.
+func TestDefaultProvinceHasAllVendors(t *testing.T) {
+	p := province(t, Spec{Calm: true})
+	for _, c := range p.centres {
+		for _, h := range c.hosts {
+			h.known = true
+		}
+	}
+	cat := catalog.Default()
+	vendors, unpriced, kinds := map[string]int64{}, map[string]bool{}, map[string]bool{}
+	for _, q := range p.Books(start, time.Minute).Pools {
+		devices := q.Busy + q.Free + q.Drained + q.Faulty + q.Stale
+		if q.Kind == telemetry.CPU {
+			m, priced := cat.CPU(q.CPU)
+			kinds[m.Vendor] = true
+			if !priced {
+				unpriced[m.ID] = true
+			}
+			continue
+		}
+		vendors[q.Vendor] += devices
+		m, found := cat.LookupMemory(q.Vendor, q.Name, telemetry.Known(q.Memory))
+		if !found {
+			t.Errorf("the catalogue does not find %q of %s", q.Name, q.Vendor)
+			continue
+		}
+		if _, priced := m.Peaks.Get(catalog.FP16); !priced {
+			unpriced[m.ID] = true
+		}
+	}
+	for _, v := range []string{
+		"huawei", "cambricon", "hygon", "metax", "iluvatar", "enflame", "kunlunxin", "moorethreads", "t-head", "amd", "intel", "nvidia",
+	} {
+		if vendors[v] < 8 {
+			t.Errorf("%d accelerators of %s", vendors[v], v)
+		}
+	}
+	for _, v := range []string{"huawei", "hygon", "intel", "amd", "phytium", "loongson", "zhaoxin"} {
+		if !kinds[v] {
+			t.Errorf("no processors of %s", v)
+		}
+	}
+	for _, id := range []string{"kunlunxin-p800", "cambricon-mlu590", "enflame-s60", "metax-c550", "moorethreads-s5000", "t-head-ppu-zw810e", "intel-gaudi-2", "zhaoxin-kaisheng-kh-40000-16"} {
+		if !unpriced[id] {
+			t.Errorf("%s has a price: say so in the tests and the guide, or show another that has none; unpriced are %v", id, unpriced)
+		}
+	}
+}
+
+// A supercomputer counts by FP64 and a farm for rendering by FP32, where a collector has the declarations.
+func TestCountedAsDeclared(t *testing.T) {
+	for by, want := range map[Counting]int64{"": 8 * 165_200_000, Rendering: 8 * 82_600_000, Super: 8 * 1_300_000} {
+		c := Centre{ID: "c", Weight: 1, Groups: []Group{{"farm", "nvidia-4090", 1}}}
+		if by != "" {
+			c.Counted = map[string]Counting{"farm": by}
+		}
+		p := province(t, Spec{Hosts: 1, Centres: []Centre{c}, Calm: true})
+		p.centres[0].hosts[0].known = true
+		books := p.Books(start, time.Minute)
+		cards := func(q *Pool) bool { return q.Kind == telemetry.Accelerator }
+		plain := books.Price(catalog.Default(), cards).Eflops.Rated
+		books.Declared = true
+		if got := books.Price(catalog.Default(), cards).Eflops.Rated; int64(got) != want || int64(plain) != 8*165_200_000 {
+			t.Errorf("counted by %q: %d Mflop/s, without declarations %d, want %d and %d", by, got, plain, want, 8*165_200_000)
+		}
 	}
 }
 
@@ -123,6 +198,8 @@ func TestSpecRefuses(t *testing.T) {
 		"no server":   {Centres: []Centre{{ID: "a", Weight: 1, Groups: []Group{{"a", "abacus", 1}}}}},
 		"cluster":     {Centres: []Centre{{ID: "a", Weight: 1, Groups: []Group{{"-", "kunpeng", 1}}}}},
 		"weightless":  {Centres: []Centre{{ID: "a", Groups: group}}},
+		"counted":     {Centres: []Centre{{ID: "a", Weight: 1, Groups: group, Counted: map[string]Counting{"b": Super}}}},
+		"counted so":  {Centres: []Centre{{ID: "a", Weight: 1, Groups: group, Counted: map[string]Counting{"a": "twice"}}}},
 		"group light": {Centres: []Centre{{ID: "a", Weight: 1, Groups: []Group{{"a", "kunpeng", 0}}}}},
 	} {
 		if p, err := New(s, start); err == nil {
@@ -307,9 +384,10 @@ func TestWhatWasNotAcknowledgedIsSaidAgain(t *testing.T) {
 	}
 }
 
-// The load of a long history follows the hour, and troubles keep their share.
+// The load of a long history follows the hour, and troubles keep their share. Hosts are many, because a group of one or two
+// is at work as a whole or not at all.
 func TestDaysAndNights(t *testing.T) {
-	p := province(t, Spec{Seed: 2, Hosts: 300, Speed: 1800})
+	p := province(t, Spec{Seed: 2, Hosts: 1500, Speed: 1800})
 	busyAt := func(after time.Duration) float64 {
 		now := start
 		for at := start; !at.After(start.Add(after)); at = at.Add(evolveEvery) {

@@ -7,6 +7,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/exameter/exameter/telemetry"
@@ -91,7 +92,18 @@ type Centre struct {
 	Night  float64 // share of devices busy in the dead of night
 	Day    float64 // and in the afternoon
 	Groups []Group
+	// Counted is what the operator declares some of its clusters to be counted by, where it is not the usual.
+	Counted map[string]Counting
 }
+
+// Counting is what an operator declares the devices of a cluster to be counted by.
+type Counting string
+
+// What a cluster may be declared to be.
+const (
+	Super     Counting = "super"     // a supercomputer, counted by FP64
+	Rendering Counting = "rendering" // counted by FP32
+)
 
 // Names are a centre's names for people.
 type Names struct{ ZH, EN string }
@@ -109,6 +121,14 @@ func (c *Centre) check() error {
 	}
 	if c.Weight < 1 || len(c.Groups) == 0 {
 		return fmt.Errorf("centre %q: want a weight above 0 and at least one group", c.ID)
+	}
+	for cluster, by := range c.Counted {
+		if !slices.ContainsFunc(c.Groups, func(g Group) bool { return g.Cluster == cluster }) {
+			return fmt.Errorf("centre %q: it has no cluster %q to be counted by %q", c.ID, cluster, by)
+		}
+		if by != Super && by != Rendering {
+			return fmt.Errorf("centre %q: cluster %q: %q is not %s or %s", c.ID, cluster, by, Super, Rendering)
+		}
 	}
 	for _, g := range c.Groups {
 		if err := telemetry.ValidID(g.Cluster); err != nil {

@@ -42,6 +42,7 @@ var infos = map[string]telemetry.CPUInfo{
 	},
 	"loongson": {
 		Vendor: "Loongson", Name: "Loongson-3C5000", Sockets: num(2), Cores: num(4), Threads: num(4), Flags: "lasx lsx",
+		BaseClock: mhz(2200),
 	},
 	"vm": {
 		Vendor: "GenuineIntel", Name: "Intel Xeon Processor (SapphireRapids)", Family: num(6), Model: num(143), Stepping: num(4),

@@ -67,6 +67,9 @@ func parseCPUInfo(r io.Reader) (cpuinfo, error) {
 	return p.cpuinfo, nil
 }
 
+// loongson is the vendor of LoongArch processors, which do not name one.
+const loongson = "Loongson"
+
 type cpuinfoParser struct {
 	cpuinfo
 	begun     bool // the lines of a thread have begun
@@ -117,7 +120,7 @@ func (p *cpuinfoParser) identity(key, value string) {
 	case "cpu family":
 		setNumber(&i.Family, value)
 		// LoongArch names no vendor; its family is a word such as Loongson-64bit.
-		if family, _, _ := strings.Cut(value, "-"); family == "Loongson" {
+		if family, _, _ := strings.Cut(value, "-"); family == loongson {
 			setText(&i.Vendor, family)
 		}
 	case "model":
@@ -128,6 +131,12 @@ func (p *cpuinfoParser) identity(key, value string) {
 		setNumber(&i.Stepping, value)
 	case "cpu part":
 		setText(&i.Part, value)
+	case "cpu mhz":
+		// On LoongArch it is the constant clock that the firmware states, and there alone: x86 prints what a core
+		// runs at this moment. See arch/loongarch/kernel/proc.c.
+		if i.Vendor == loongson {
+			setClock(&i.BaseClock, value)
+		}
 	case "flags", "features":
 		p.flags(key, strings.Fields(value))
 	}
@@ -157,5 +166,12 @@ func setText(to *string, value string) {
 func setNumber(to *telemetry.Opt[int64], value string) {
 	if v, err := strconv.ParseUint(value, 10, 31); err == nil && !to.OK {
 		*to = telemetry.Known(int64(v))
+	}
+}
+
+// setClock sets a clock in MHz, such as 2200.00, that is not set yet.
+func setClock(to *telemetry.Opt[telemetry.Megahertz], value string) {
+	if v, err := strconv.ParseFloat(value, 64); err == nil && v >= 1 && v <= maxMHz && !to.OK {
+		*to = telemetry.Known(telemetry.Megahertz(v + 0.5))
 	}
 }

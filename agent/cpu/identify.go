@@ -42,7 +42,10 @@ func (s *Source) identify(ctx context.Context) (telemetry.CPUInfo, error) {
 		}
 	}
 	info = sys.apply(info)
-	info.BaseClock, info.MaxClock = s.clocks(cpus)
+	base, highest := s.clocks(cpus)
+	if info.MaxClock = highest; base.OK {
+		info.BaseClock = base
+	}
 	info.VectorBytes = s.vectorBytes(info.Flags)
 	return info, err
 }

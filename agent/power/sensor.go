@@ -28,7 +28,7 @@ const (
 )
 
 // accelerators are chips that measure a card, which is the business of its own source.
-var accelerators = []string{"amdgpu", "radeon", "nouveau", "i915", "xe"}
+var accelerators = []string{"amdgpu", "hycu", "hydcu", "radeon", "nouveau", "i915", "xe"}
 
 var (
 	powerFile = regexp.MustCompile(`^power[0-9]+_(average|input)$`)

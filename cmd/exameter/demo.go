@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,10 +109,24 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 func demoRegistry() *registry.Registry {
 	r := &registry.Registry{Province: registry.Province{Name: registry.Name{Zh: "模拟省", En: "Simulated province"}}}
 	for _, c := range sim.DefaultCentres() {
-		r.Centres = append(r.Centres, registry.Centre{ID: c.ID, Name: registry.Name{Zh: c.Names.ZH, En: c.Names.EN}, Status: registry.Operating})
+		r.Centres = append(r.Centres, registry.Centre{
+			ID: c.ID, Name: registry.Name{Zh: c.Names.ZH, En: c.Names.EN}, Status: registry.Operating, Clusters: demoClusters(&c),
+		})
 	}
 	r.Centres = append(r.Centres, registry.Centre{ID: thisMachine, Name: registry.Name{Zh: "本机", En: "This machine"}, Status: registry.Operating})
 	return r
+}
+
+// demoClusters declares a centre's supercomputers and its farms for rendering.
+func demoClusters(c *sim.Centre) (out []registry.Cluster) {
+	for _, id := range slices.Sorted(maps.Keys(c.Counted)) {
+		cl := registry.Cluster{ID: id, Precision: catalog.FP32}
+		if c.Counted[id] == sim.Super {
+			cl = registry.Cluster{ID: id, Class: capacity.Super}
+		}
+		out = append(out, cl)
+	}
+	return out
 }
 
 // play runs the province and shows it.

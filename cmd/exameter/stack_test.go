@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/exameter/exameter/catalog"
+	"github.com/exameter/exameter/collector"
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/internal/broker"
 	"github.com/exameter/exameter/internal/localbroker"
@@ -112,6 +113,53 @@ func TestDemo(t *testing.T) {
 	if err != nil || !strings.Contains(said, "This machine: "+name) || !strings.Contains(said, "core") || !strings.Contains(said, "/metrics") {
 		t.Errorf("said %s", said)
 	}
+}
+
+// The collector counts supercomputers by FP64 and farms for rendering by FP32, as the registry declares them, to the last
+// digit of the ledger.
+func TestDemoCountsAsDeclared(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	p, err := sim.New(sim.Spec{Seed: 2, Hosts: 400, Interval: time.Second, Calm: true}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := stackOptions{
+		topics: localbroker.Bounded(centresTopics(p.Centres(), 1), demoKeeps), collector: collector.DefaultConfig(), anyPort: true,
+		registry: demoRegistry(), log: textLog(io.Discard, 0),
+	}
+	o.collector.HTTP.Listen = "127.0.0.1:0"
+	s, err := startStack(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	s.simulate(p)
+	c, err := newClient(s.api, 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 20*time.Second, func() error {
+		doc, err := c.capacity(ctx, demoQuery)
+		if err != nil {
+			return err
+		}
+		books := p.Books(doc.AsOf, staleAfter)
+		byKind := books.Summary(catalog.Default())
+		books.Declared = true
+		want := books.Summary(catalog.Default())
+		if doc.Total.Hosts.Rated != 400 || doc.Total.Devices != want.Total.Devices || doc.Total.Eflops != want.Total.Eflops {
+			return fmt.Errorf("the collector says %+v %+v, the ledger %+v %+v", doc.Total.Devices, doc.Total.Eflops, want.Total.Devices, want.Total.Eflops)
+		}
+		if want.Total.Eflops.Rated == byKind.Total.Eflops.Rated {
+			return fmt.Errorf("nothing is counted as declared: %s Eflops either way", want.Total.Eflops.Rated.Eflops())
+		}
+		return nil
+	})
 }
 
 func TestDemoTable(t *testing.T) {

@@ -17,6 +17,16 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+// As Iluvatar's library, this is NVML by its names without versions, with a world of its own.
+#ifdef IXML
+#define SCENARIO "EXAMETER_IXMLSIM"
+#define nvmlDeviceGetCount_v2 nvmlDeviceGetCount
+#define nvmlDeviceGetHandleByIndex_v2 nvmlDeviceGetHandleByIndex
+#define nvmlDeviceGetPciInfo_v3 nvmlDeviceGetPciInfo
+#else
+#define SCENARIO "EXAMETER_NVMLSIM"
+#endif
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct scenario world;
 static bool loaded;
@@ -72,7 +82,7 @@ static void refresh(void) {
 	double t = now();
 	if (loaded && t - checked < 0.02) return;
 	checked = t;
-	const char *path = getenv("EXAMETER_NVMLSIM");
+	const char *path = getenv(SCENARIO);
 	struct stat st;
 	if (!path || stat(path, &st) != 0) return;
 	if (loaded && st.st_size == seen.st_size && st.st_ino == seen.st_ino && st.st_mtim.tv_sec == seen.st_mtim.tv_sec &&
@@ -172,21 +182,25 @@ static nvmlReturn_t reach(nvmlDevice_t d, const char *function, bool identity, s
 #define NOT_MIG if (at.mig) return NVML_ERROR_NOT_SUPPORTED
 #define VALUE(v, type) (at.sentinel ? (type)~(type)0 : (type)(v))
 
-EXPORT nvmlReturn_t nvmlInit_v2(void) {
+static nvmlReturn_t init(void) {
 	nvmlReturn_t r = enter("Init");
 	if (r != NVML_SUCCESS) return r;
 	pthread_mutex_lock(&lock);
 	if (!loaded) r = NVML_ERROR_DRIVER_NOT_LOADED;
 	if (r == NVML_SUCCESS && users++ == 0) {
 		session_cards = world.cards;
-		const char *path = getenv("EXAMETER_NVMLSIM_DEVICE");
+		const char *path = getenv(SCENARIO "_DEVICE");
 		if (path) device_fd = open(path, O_RDONLY | O_CLOEXEC);
 	}
 	pthread_mutex_unlock(&lock);
 	return r;
 }
 
-EXPORT nvmlReturn_t nvmlInit(void) { return nvmlInit_v2(); }
+EXPORT nvmlReturn_t nvmlInit(void) { return init(); }
+
+#ifndef IXML
+EXPORT nvmlReturn_t nvmlInit_v2(void) { return init(); }
+#endif
 
 EXPORT nvmlReturn_t nvmlShutdown(void) {
 	nvmlReturn_t r = enter("Shutdown");
@@ -240,7 +254,9 @@ EXPORT nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned index, nvmlDevice_t *
 
 TEXT(DeviceGetName, name)
 TEXT(DeviceGetSerial, serial)
+#ifndef IXML
 TEXT(DeviceGetVbiosVersion, vbios)
+#endif
 
 EXPORT nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char *to, unsigned size) {
 	REACH("DeviceGetUUID", true);
@@ -283,7 +299,9 @@ EXPORT nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtili
 	}
 
 NUMBER(DeviceGetPowerUsage, unsigned, true, at.card.power)
+#ifndef IXML
 NUMBER(DeviceGetCurrentClocksThrottleReasons, unsigned long long, true, at.card.throttle)
+#endif
 
 EXPORT nvmlReturn_t nvmlDeviceGetTemperature(nvmlDevice_t device, nvmlTemperatureSensors_t sensor, unsigned *t) {
 	REACH("DeviceGetTemperature", false);
@@ -301,6 +319,7 @@ EXPORT nvmlReturn_t nvmlDeviceGetClockInfo(nvmlDevice_t device, nvmlClockType_t 
 	return NVML_SUCCESS;
 }
 
+#ifndef IXML
 EXPORT nvmlReturn_t nvmlDeviceGetTotalEccErrors(nvmlDevice_t device, nvmlMemoryErrorType_t type, nvmlEccCounterType_t counter,
                                                 unsigned long long *n) {
 	REACH("DeviceGetTotalEccErrors", false);
@@ -310,6 +329,7 @@ EXPORT nvmlReturn_t nvmlDeviceGetTotalEccErrors(nvmlDevice_t device, nvmlMemoryE
 	*n = VALUE(type == NVML_MEMORY_ERROR_TYPE_CORRECTED ? at.card.ecc_corrected : at.card.ecc_uncorrected, unsigned long long);
 	return NVML_SUCCESS;
 }
+#endif
 
 // list fills an array of processes of either layout.
 static nvmlReturn_t list(nvmlDevice_t device, const char *function, bool mps, unsigned *count, void *to, size_t size) {
@@ -332,6 +352,34 @@ static nvmlReturn_t list(nvmlDevice_t device, const char *function, bool mps, un
 EXPORT nvmlReturn_t nvmlDeviceGetComputeRunningProcesses(nvmlDevice_t device, unsigned *count, nvmlProcessInfo_v1_t *to) {
 	return list(device, "DeviceGetComputeRunningProcesses", false, count, to, sizeof *to);
 }
+
+#ifdef IXML
+
+// In the header that its maker publishes a process has a fifth member, so that an entry is 32 bytes long, not 24.
+struct long_process {
+	nvmlProcessInfo_t process;
+	unsigned long long protected_memory;
+};
+
+EXPORT nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t device, unsigned *count, nvmlProcessInfo_t *to) {
+	nvmlProcessInfo_t p[MAX_PIDS] = {0};
+	unsigned room = *count;
+	*count = MAX_PIDS;
+	nvmlReturn_t r = list(device, "DeviceGetComputeRunningProcesses", false, count, p, sizeof p[0]);
+	if (r != NVML_SUCCESS) return r;
+	if (*count > room) return NVML_ERROR_INSUFFICIENT_SIZE;
+	for (unsigned i = 0; i < *count; i++) ((struct long_process *)(void *)to)[i] = (struct long_process){p[i], 0};
+	return r;
+}
+
+// One of those under its maker's own prefix, by which the library can be told.
+EXPORT nvmlReturn_t ixmlDeviceGetHealth(nvmlDevice_t device, unsigned long long *health) {
+	REACH("DeviceGetHealth", false);
+	*health = 0;
+	return NVML_SUCCESS;
+}
+
+#else
 
 struct event_set {
 	bool registered[MAX_CARDS];
@@ -537,5 +585,7 @@ EXPORT nvmlReturn_t nvmlGpmMetricsGet(nvmlGpmMetricsGet_t *g) {
 	}
 	return NVML_SUCCESS;
 }
+
+#endif
 
 #endif

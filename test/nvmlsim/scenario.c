@@ -161,6 +161,21 @@ static bool card_key(const char *k, char *v, struct card *c, double now) {
 	return false;
 }
 
+#ifdef IXML
+
+// healthy is an idle BI-V150, one of two on its board, with an identity made from its number.
+static struct card healthy(unsigned i) {
+	struct card c = {
+		.name = "Iluvatar BI-V150", .bus = 0x08 + 0x10 * i % 0xe0, .domain = i / 14,
+		.memory = 32768ull << 20, .power = 55000, .temperature = 35, .sm_clock = 500, .memory_clock = 1600,
+	};
+	snprintf(c.uuid, sizeof c.uuid, "GPU-1c0e0000-0000-5000-8000-%012u", i);
+	snprintf(c.serial, sizeof c.serial, "23121700%06u", i);
+	return c;
+}
+
+#else
+
 // healthy is an idle H200 with an identity made from its number.
 static struct card healthy(unsigned i) {
 	struct card c = {
@@ -172,6 +187,8 @@ static struct card healthy(unsigned i) {
 	snprintf(c.serial, sizeof c.serial, "165482300%04u", i);
 	return c;
 }
+
+#endif
 
 static bool global_key(const char *k, char *v, struct scenario *s) {
 	if (IS("driver")) return copy(s->driver, sizeof s->driver, v);

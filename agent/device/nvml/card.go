@@ -308,12 +308,12 @@ func (c *card) free() {
 }
 
 // notices tells once what this user may not read.
-func (c *card) notices(into []poll.Notice) []poll.Notice {
+func (c *card) notices(into []poll.Notice, maker string) []poll.Notice {
 	for _, k := range c.denied {
 		into = append(into, poll.Notice{
 			Key:    "nvml-permission-" + callNames[k],
 			Text:   "NVML does not let this user read " + callNames[k] + "; it is left out",
-			Remedy: "run the agent as a user with access to the NVIDIA device files, or go without",
+			Remedy: "run the agent as a user with access to the device files of " + maker + ", or go without",
 		})
 	}
 	c.denied = c.denied[:0]

@@ -1,5 +1,5 @@
-// Package nvml reads NVIDIA accelerators through NVML, the driver's management library, which it loads itself: see
-// docs/nvml.md.
+// Package nvml reads accelerators through NVML, the management library of NVIDIA's driver, and those of other vendors
+// whose library has the same functions. It loads the library itself: see docs/nvml.md.
 package nvml
 
 import (
@@ -23,8 +23,8 @@ const (
 type Config struct {
 	Library        string           // path or name of the library, libnvidia-ml.so.1 where empty
 	Vendor         string           // vendor of the devices, nvidia where empty
-	ProcRoot       string           // /proc where empty: the kernel driver's version and its list of cards
-	SysRoot        string           // /sys where empty: PCI devices without a driver, the loaded kernel module
+	ProcRoot       string           // /proc where empty: the NVIDIA kernel driver's version and its list of cards
+	SysRoot        string           // /sys where empty: NVIDIA PCI devices without a driver, its loaded kernel module
 	Log            *slog.Logger     // slog.Default() where nil
 	Now            func() time.Time // time.Now where nil
 	RetryEvery     time.Duration    // time between two attempts to reach a driver that is not there, 10 s where zero
@@ -59,9 +59,21 @@ func (c *Config) fill() {
 	}
 }
 
+// nvidia reports whether this is NVIDIA's own library. What the kernel says of NVIDIA's driver, the numbers of its XID
+// errors and its PCI devices mean nothing for another vendor's.
+func (c *Config) nvidia() bool { return c.Vendor == defaultVendor }
+
+// maker is the vendor in words.
+func (c *Config) maker() string {
+	if c.nvidia() {
+		return "NVIDIA"
+	}
+	return c.Vendor
+}
+
 // Name is "nvml", with the vendor behind it where that is not NVIDIA.
 func (s *Source) Name() string {
-	if s.Vendor == defaultVendor {
+	if s.nvidia() {
 		return "nvml"
 	}
 	return "nvml-" + s.Vendor

@@ -162,7 +162,9 @@ func (d *handle) processes(list processList, pids []uint32) ([]uint32, nvml.Retu
 		newer, older = fnMPS, fnMPSV1
 	}
 	l := d.lib
-	if l.fn[newer] != 0 {
+	// The newer list has had two layouts under one name, and other vendors' libraries keep to either. Their own tools ask
+	// the older one, which has one.
+	if l.fn[newer] != 0 && (l.vendor == defaultVendor || l.fn[older] == 0) {
 		return listed(d, newer, &l.processes, pids, func(p *nvml.ProcessInfo) uint32 { return p.Pid })
 	}
 	return listed(d, older, &l.processesV1, pids, func(p *nvml.ProcessInfo_v1) uint32 { return p.Pid })

@@ -20,16 +20,19 @@ type kernel struct {
 	module uint64
 }
 
-func readKernel(proc, sys string) kernel {
+func (c *Config) readKernel() kernel {
 	var k kernel
-	if f, err := os.Open(filepath.Join(proc, "driver/nvidia/version")); err == nil {
+	if !c.nvidia() {
+		return k
+	}
+	if f, err := os.Open(filepath.Join(c.ProcRoot, "driver/nvidia/version")); err == nil {
 		var b [1024]byte
 		n, _ := io.ReadFull(f, b[:])
 		f.Close()
 		line, _, _ := bytes.Cut(b[:n], []byte("\n"))
 		k.version = string(line)
 	}
-	k.module = identify(filepath.Join(sys, "module/nvidia")).inode
+	k.module = identify(filepath.Join(c.SysRoot, "module/nvidia")).inode
 	return k
 }
 
@@ -50,8 +53,11 @@ type gpu struct{ pci, uuid, model, vbios string }
 // maxGPUs bounds what is read of the kernel driver's list.
 const maxGPUs = 256
 
-func gpuNames(proc string) []string {
-	f, err := os.Open(filepath.Join(proc, "driver/nvidia/gpus"))
+func (c *Config) gpuNames() []string {
+	if !c.nvidia() {
+		return nil
+	}
+	f, err := os.Open(filepath.Join(c.ProcRoot, "driver/nvidia/gpus"))
 	if err != nil {
 		return nil
 	}
@@ -60,13 +66,13 @@ func gpuNames(proc string) []string {
 	return names
 }
 
-func countGPUs(proc string) int { return len(gpuNames(proc)) }
+func (c *Config) countGPUs() int { return len(c.gpuNames()) }
 
 // listGPUs reads /proc/driver/nvidia/gpus/<PCI address>/information of every card.
-func listGPUs(proc string) []gpu {
+func (c *Config) listGPUs() []gpu {
 	var list []gpu
-	for _, name := range gpuNames(proc) {
-		f, err := os.Open(filepath.Join(proc, "driver/nvidia/gpus", name, "information"))
+	for _, name := range c.gpuNames() {
+		f, err := os.Open(filepath.Join(c.ProcRoot, "driver/nvidia/gpus", name, "information"))
 		if err != nil {
 			continue
 		}

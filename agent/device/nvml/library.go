@@ -29,9 +29,10 @@ import (
 // library is NVML, loaded and initialised. Its scratch memory takes what calls return; only the goroutine that reads
 // uses it.
 type library struct {
-	dl   unsafe.Pointer
-	path string
-	fn   [symbols]C.word
+	dl     unsafe.Pointer
+	path   string
+	vendor string
+	fn     [symbols]C.word
 	*scratch
 }
 
@@ -56,8 +57,8 @@ type scratch struct {
 
 // load opens the library and initialises NVML. The error wraps poll.ErrAbsent where there is no library, and a failure
 // where NVML refuses.
-func load(name string) (driver, error) {
-	l := &library{scratch: &scratch{processes: make([]nvml.ProcessInfo, 64)}}
+func load(name, vendor string) (driver, error) {
+	l := &library{vendor: vendor, scratch: &scratch{processes: make([]nvml.ProcessInfo, 64)}}
 	if err := l.open(name); err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func (l *library) open(name string) error {
 	if l.dl = C.exm_open(cname, &reason); l.dl == nil {
 		words := C.GoString(reason)
 		if missing(name, words) {
-			return fmt.Errorf("no NVIDIA driver here, %s cannot be found: %w", name, poll.ErrAbsent)
+			return fmt.Errorf("%s cannot be found: %w", name, poll.ErrAbsent)
 		}
 		return fmt.Errorf("load library %q: %s", name, words)
 	}

@@ -100,6 +100,18 @@ func serialText(s string) string {
 	return s
 }
 
+// uuid takes what a card calls itself. Of another vendor's form nothing is known but that it is no word for "none".
+func (c *Config) uuid(s string) string {
+	if c.nvidia() {
+		return uuidText(s)
+	}
+	s = text(s)
+	if len(s) < 8 || strings.ContainsAny(s, "? \\") || strings.Trim(s, "0-") == "" {
+		return ""
+	}
+	return s
+}
+
 // uuidText leaves out what is no UUID of a card: the kernel prints question marks for a card that it never reached.
 func uuidText(s string) string {
 	s = text(s)

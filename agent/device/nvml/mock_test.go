@@ -172,7 +172,7 @@ func (d theirDevice) instanceSlices() (uint32, nvml.Return) {
 func mocked(t *testing.T, srv *server.Server) *Source {
 	t.Helper()
 	s := New(Config{ProcRoot: t.TempDir(), SysRoot: t.TempDir()})
-	s.load = func(string) (driver, error) { return theirDriver{srv}, nil }
+	s.load = func(string, string) (driver, error) { return theirDriver{srv}, nil }
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -310,7 +310,7 @@ func TestXIDLog(t *testing.T) {
 
 func TestStartsOnlyWhenRead(t *testing.T) {
 	s := New(Config{})
-	s.load = func(string) (driver, error) {
+	s.load = func(string, string) (driver, error) {
 		t.Error("loaded without a Read")
 		return nil, failure(nvml.ERROR_UNKNOWN)
 	}

@@ -12,7 +12,7 @@ import (
 
 // undriven tells of the NVIDIA cards on the PCI bus, which nobody drives for the reason that the error gives.
 func (c *Config) undriven(err error, remedy string) []poll.Notice {
-	if c.Vendor != defaultVendor {
+	if !c.nvidia() {
 		return nil
 	}
 	n := countPCI(c.SysRoot)

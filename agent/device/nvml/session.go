@@ -36,7 +36,7 @@ type session struct {
 func (s *Source) newSession(drv driver, kern kernel) (*session, error) {
 	ses := &session{
 		src: s, drv: drv, version: s.driver, kern: kern, lib: identify(drv.file()),
-		gpus: countGPUs(s.ProcRoot), checked: s.Now(), shutDown: make(chan struct{}),
+		gpus: s.countGPUs(), checked: s.Now(), shutDown: make(chan struct{}),
 	}
 	n, c := drv.count()
 	if c != nvml.SUCCESS {
@@ -59,7 +59,9 @@ func (s *Source) newSession(drv driver, kern kernel) (*session, error) {
 		ses.cards = append(ses.cards, one)
 	}
 	ses.name()
-	ses.watcher = watch(drv, ses.cards, s.xids, s.Log)
+	if s.nvidia() { // XID errors are NVIDIA's; another vendor may number its own as it likes
+		ses.watcher = watch(drv, ses.cards, s.xids, s.Log)
+	}
 	return ses, nil
 }
 
@@ -70,7 +72,7 @@ func (s *Source) describe(d device) telemetry.DeviceInfo {
 		return info
 	}
 	if v, c := d.uuid(); c == nvml.SUCCESS {
-		info.ID = uuidText(v)
+		info.ID = s.uuid(v)
 	}
 	if v, c := d.serial(); c == nvml.SUCCESS {
 		info.Serial = serialText(v)
@@ -137,7 +139,7 @@ func (c *card) refused() error {
 // recognise looks for the identity of cards that cannot tell it.
 func (ses *session) recognise(nameless []*card, taken map[string]bool) {
 	candidates := append([]telemetry.DeviceInfo(nil), ses.src.known...)
-	for _, g := range listGPUs(ses.src.ProcRoot) {
+	for _, g := range ses.src.listGPUs() {
 		candidates = append(candidates, telemetry.DeviceInfo{ID: g.uuid, Name: g.model, PCI: g.pci, Firmware: g.vbios})
 	}
 	for _, c := range nameless {
@@ -220,7 +222,7 @@ func (ses *session) read(now time.Time) (r poll.Reading, err error, ended bool) 
 			}
 		}
 		devices[i] = d
-		r.Notices = c.notices(r.Notices)
+		r.Notices = c.notices(r.Notices, ses.src.maker())
 	}
 	if failures > 3 {
 		err = errors.Join(err, fmt.Errorf("and %d more cards", failures-3))
@@ -237,7 +239,7 @@ func (ses *session) read(now time.Time) (r poll.Reading, err error, ended bool) 
 // outdated says why the session should give way to a new one, or nothing.
 func (ses *session) outdated(now time.Time) string {
 	s := ses.src
-	if k := readKernel(s.ProcRoot, s.SysRoot); k != ses.kern {
+	if k := s.readKernel(); k != ses.kern {
 		return "the kernel driver changed"
 	}
 	if identify(ses.drv.file()) != ses.lib {
@@ -247,7 +249,7 @@ func (ses *session) outdated(now time.Time) string {
 		return ""
 	}
 	ses.checked = now
-	if countGPUs(s.ProcRoot) > ses.gpus {
+	if s.countGPUs() > ses.gpus {
 		return "the kernel driver has more cards"
 	}
 	if !ses.allLost.IsZero() && now.Sub(ses.allLost) >= s.RetryEvery {

@@ -20,7 +20,7 @@ const letGo = 1500 * time.Millisecond
 // Source reads all NVIDIA cards of the host. It is a poll.Source and a poll.Releaser.
 type Source struct {
 	Config
-	load func(library string) (driver, error)
+	load func(library, vendor string) (driver, error)
 	turn chan struct{} // holds one token; whoever has it may use what follows
 
 	ses      *session
@@ -107,8 +107,8 @@ func (s *Source) begin(now time.Time) bool {
 		return false
 	}
 	s.next = now.Add(s.RetryEvery)
-	kern := readKernel(s.ProcRoot, s.SysRoot)
-	drv, err := s.load(s.Library)
+	kern := s.readKernel()
+	drv, err := s.load(s.Library, s.Vendor)
 	if err != nil {
 		s.standby = s.unreachable(err)
 		return false
@@ -151,23 +151,27 @@ func (s *Source) unreachable(err error) answer {
 	var f failure
 	if !errors.As(err, &f) {
 		if errors.Is(err, poll.ErrAbsent) {
-			return s.absent(err)
+			return s.absent(fmt.Errorf("no %s driver here, %w", s.maker(), err))
 		}
 		return answer{err: fmt.Errorf("NVML: %w", err)}
 	}
 	switch nvml.Return(f) {
 	case nvml.ERROR_LIBRARY_NOT_FOUND:
-		return s.absent(fmt.Errorf("no NVIDIA driver here, %s cannot be found: %w", s.Library, poll.ErrAbsent))
+		return s.absent(fmt.Errorf("no %s driver here, %s cannot be found: %w", s.maker(), s.Library, poll.ErrAbsent))
 	case nvml.ERROR_DRIVER_NOT_LOADED:
-		return s.absent(fmt.Errorf("the NVIDIA driver is not loaded: %w", poll.ErrAbsent))
+		return s.absent(fmt.Errorf("the %s driver is not loaded: %w", s.maker(), poll.ErrAbsent))
 	case nvml.ERROR_GPU_NOT_FOUND:
-		return s.absent(fmt.Errorf("the NVIDIA driver finds no card: %w", poll.ErrAbsent))
+		return s.absent(fmt.Errorf("the %s driver finds no card: %w", s.maker(), poll.ErrAbsent))
 	case nvml.ERROR_NO_PERMISSION:
+		files := "its device files"
+		if s.nvidia() {
+			files = "/dev/nvidiactl and /dev/nvidia*"
+		}
 		return answer{
 			reading: poll.Reading{Notices: []poll.Notice{{
 				Key:    "nvml-permission",
-				Text:   "this user may not open the NVIDIA device files; no card can be read",
-				Remedy: "give the agent's user access to /dev/nvidiactl and /dev/nvidia*, in a container or unit with DeviceAllow too",
+				Text:   "this user may not open the device files of " + s.maker() + "; no card can be read",
+				Remedy: "give the agent's user access to " + files + ", in a container or unit with DeviceAllow too",
 			}}},
 			err: fmt.Errorf("NVML: %w", err),
 		}

@@ -29,16 +29,23 @@ func Machines(tb testing.TB) []string {
 	return names
 }
 
-// Machine writes a machine into a folder that ends with the test and returns the folder, with proc, sys and etc in it.
-//
-// In the machine's text, a line "path = value" is a file of one line; the lines after "-- path --", as far as the next
-// "-- end --", are a file of several. Lines that begin with # outside of such a file are comments.
+// Machine writes one of the machines into a folder that ends with the test and returns the folder, with proc, sys and
+// etc in it.
 func Machine(tb testing.TB, name string) string {
 	tb.Helper()
 	text, err := machines.ReadFile(path.Join("machines", name+".txt"))
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return Tree(tb, name, string(text))
+}
+
+// Tree writes the machine that a text describes, as Machine does, for packages with machines of their own.
+//
+// A line "path = value" is a file of one line, and "path -> target" a symbolic link; the lines after "-- path --", as far
+// as the next "-- end --", are a file of several. Lines that begin with # outside of such a file are comments.
+func Tree(tb testing.TB, name, text string) string {
+	tb.Helper()
 	root := tb.TempDir()
 	for _, dir := range []string{"proc", "sys", "etc"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
@@ -47,7 +54,7 @@ func Machine(tb testing.TB, name string) string {
 	}
 	var file string
 	var content strings.Builder
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		bare := strings.TrimSuffix(line, "\n")
 		switch {
 		case file != "" && bare == "-- end --":
@@ -60,9 +67,13 @@ func Machine(tb testing.TB, name string) string {
 		case strings.HasPrefix(bare, "-- ") && strings.HasSuffix(bare, " --"):
 			file = bare[3 : len(bare)-3]
 		default:
+			if p, target, ok := strings.Cut(bare, " -> "); ok {
+				link(tb, root, p, target)
+				continue
+			}
 			p, value, ok := strings.Cut(bare, " = ")
 			if !ok {
-				tb.Fatalf("machine %s: line %q is neither a file nor a comment", name, bare)
+				tb.Fatalf("machine %s: line %q is neither a file nor a link nor a comment", name, bare)
 			}
 			Write(tb, root, p, value+"\n")
 		}
@@ -71,6 +82,18 @@ func Machine(tb testing.TB, name string) string {
 		tb.Fatalf("machine %s: file %s has no end", name, file)
 	}
 	return root
+}
+
+// link makes one symbolic link below root.
+func link(tb testing.TB, root, name, target string) {
+	tb.Helper()
+	p := filepath.Join(root, name)
+	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.Symlink(target, p); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // Write writes one file below root, in place of the one there.
