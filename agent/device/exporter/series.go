@@ -1,0 +1,181 @@
+package exporter
+
+import (
+	"bufio"
+	stdbytes "bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// Bounds of what an exporter may serve. An exposition beyond them is refused whole: what of it would be true cannot be
+// told. A host with sixteen cards and every metric switched on serves some 500 KiB.
+const (
+	maxBody   = 8 << 20  // bytes
+	maxLine   = 16 << 10 // bytes
+	maxSeries = 20000    // of the metrics that a profile reads
+	maxLabels = 64       // of one series
+	maxValue  = 512      // bytes of one label's value
+)
+
+// series is one sample as served.
+type series struct {
+	name   string
+	labels []label // as served
+	value  float64
+	stamp  int64 // ms since 1970; zero: none
+}
+
+type label struct{ name, value string }
+
+func (s *series) get(name string) string {
+	for i := range s.labels {
+		if s.labels[i].name == name {
+			return s.labels[i].value
+		}
+	}
+	return ""
+}
+
+// passes says whether the labels match a filter.
+func (s *series) passes(where []Match) bool {
+	for i := range where {
+		if !where[i].re.MatchString(s.get(where[i].Label)) {
+			return false
+		}
+	}
+	return true
+}
+
+// errCut says that an exposition does not end with a line feed: its last value may be half of one.
+var errCut = errors.New("the answer ends in the middle of a line")
+
+// parse reads an exposition and returns the series of the metrics that are wanted. Only their lines are given to the
+// parser, one at a time, so that neither the time nor the memory it takes can exceed what a line is worth; the other
+// lines must have the name of a metric at least, which no page of HTML has. Comments are left out: units stand in the
+// profile.
+func parse(r io.Reader, wanted func(name []byte) bool) (out []series, err error) {
+	lines := bufio.NewReaderSize(r, maxLine)
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	var one stdbytes.Reader
+	for n := 1; ; n++ {
+		line, err := lines.ReadSlice('\n')
+		switch {
+		case errors.Is(err, io.EOF):
+			if len(line) > 0 {
+				return nil, errCut
+			}
+			return out, nil
+		case errors.Is(err, bufio.ErrBufferFull):
+			return nil, fmt.Errorf("line %d is longer than %d bytes", n, maxLine)
+		case err != nil:
+			return nil, err
+		}
+		name := metricName(line)
+		if name == nil {
+			continue
+		}
+		if len(name) == 0 {
+			return nil, fmt.Errorf("line %d is not of a Prometheus exposition: %q", n, excerpt(line))
+		}
+		if !wanted(name) {
+			continue
+		}
+		if len(out) == maxSeries {
+			return nil, fmt.Errorf("more than %d series", maxSeries)
+		}
+		one.Reset(line)
+		families, err := parser.TextToMetricFamilies(&one)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %q: %s", n, excerpt(line), reason(err))
+		}
+		s, err := sample(families)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %q: %w", n, excerpt(line), err)
+		}
+		out = append(out, s)
+	}
+}
+
+// metricName returns the name that opens a line: nil where the line is blank or a comment, empty where it opens with
+// none.
+func metricName(line []byte) []byte {
+	line = stdbytes.TrimLeft(line, " \t")
+	if len(line) == 0 || line[0] == '\n' || line[0] == '\r' || line[0] == '#' {
+		return nil
+	}
+	n := 0
+	for n < len(line) && (line[n] == '_' || line[n] == ':' || line[n]|0x20 >= 'a' && line[n]|0x20 <= 'z' || n > 0 && line[n] >= '0' && line[n] <= '9') {
+		n++
+	}
+	if n < len(line) && strings.IndexByte("{ \t", line[n]) < 0 {
+		return line[:0]
+	}
+	return line[:n]
+}
+
+// sample takes the one sample that a line without its comments holds.
+func sample(families map[string]*dto.MetricFamily) (s series, err error) {
+	for name, f := range families {
+		for _, m := range f.GetMetric() {
+			if s.name != "" {
+				return s, errors.New("more than one sample")
+			}
+			s.name, s.value, s.stamp = name, m.GetUntyped().GetValue(), m.GetTimestampMs()
+			if len(m.GetLabel()) > maxLabels {
+				return s, fmt.Errorf("%d labels are more than %d", len(m.GetLabel()), maxLabels)
+			}
+			for _, l := range m.GetLabel() {
+				if len(l.GetValue()) > maxValue {
+					return s, fmt.Errorf("the value of label %s has %d bytes, more than %d", l.GetName(), len(l.GetValue()), maxValue)
+				}
+				if s.has(l.GetName()) {
+					return s, fmt.Errorf("label %s stands twice", l.GetName())
+				}
+				s.labels = append(s.labels, label{l.GetName(), l.GetValue()})
+			}
+		}
+	}
+	if s.name == "" {
+		return s, errors.New("no sample")
+	}
+	return s, nil
+}
+
+func (s *series) has(name string) bool {
+	for i := range s.labels {
+		if s.labels[i].name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// reason takes the words of a parser's error without its count of lines, which is always the first.
+func reason(err error) string {
+	var pe expfmt.ParseError
+	if errors.As(err, &pe) {
+		return pe.Msg
+	}
+	return err.Error()
+}
+
+// excerpt returns the beginning of a line, for an error.
+func excerpt(line []byte) string {
+	line = stdbytes.TrimSpace(line)
+	const most = 80
+	if len(line) <= most {
+		return string(line)
+	}
+	n := most
+	for n > 0 && !utf8.RuneStart(line[n]) {
+		n--
+	}
+	return string(line[:n]) + "…"
+}
