@@ -21,6 +21,7 @@ const (
 	maxLine   = 16 << 10 // bytes
 	maxSeries = 20000    // of the metrics that a profile reads
 	maxLabels = 64       // of one series
+	maxPairs  = 100000   // labels of all series together
 	maxValue  = 512      // bytes of one label's value
 )
 
@@ -64,6 +65,7 @@ func parse(r io.Reader, wanted func(name []byte) bool) (out []series, err error)
 	lines := bufio.NewReaderSize(r, maxLine)
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	var one stdbytes.Reader
+	pairs := 0
 	for n := 1; ; n++ {
 		line, err := lines.ReadSlice('\n')
 		switch {
@@ -90,7 +92,7 @@ func parse(r io.Reader, wanted func(name []byte) bool) (out []series, err error)
 		if len(out) == maxSeries {
 			return nil, fmt.Errorf("more than %d series", maxSeries)
 		}
-		one.Reset(line)
+		one.Reset(trimmed(line))
 		families, err := parser.TextToMetricFamilies(&one)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %q: %s", n, excerpt(line), reason(err))
@@ -99,8 +101,21 @@ func parse(r io.Reader, wanted func(name []byte) bool) (out []series, err error)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %q: %w", n, excerpt(line), err)
 		}
+		if pairs += len(s.labels); pairs > maxPairs {
+			return nil, fmt.Errorf("more than %d labels", maxPairs)
+		}
 		out = append(out, s)
 	}
+}
+
+// trimmed takes the blanks off the end of a line, which the parser would take for the beginning of a time.
+func trimmed(line []byte) []byte {
+	n := len(line) - 1 // the line feed
+	for n > 0 && (line[n-1] == ' ' || line[n-1] == '\t') {
+		n--
+	}
+	line[n] = '\n'
+	return line[:n+1]
 }
 
 // metricName returns the name that opens a line: nil where the line is blank or a comment, empty where it opens with
@@ -135,9 +150,6 @@ func sample(families map[string]*dto.MetricFamily) (s series, err error) {
 				if len(l.GetValue()) > maxValue {
 					return s, fmt.Errorf("the value of label %s has %d bytes, more than %d", l.GetName(), len(l.GetValue()), maxValue)
 				}
-				if s.has(l.GetName()) {
-					return s, fmt.Errorf("label %s stands twice", l.GetName())
-				}
 				s.labels = append(s.labels, label{l.GetName(), l.GetValue()})
 			}
 		}
@@ -146,15 +158,6 @@ func sample(families map[string]*dto.MetricFamily) (s series, err error) {
 		return s, errors.New("no sample")
 	}
 	return s, nil
-}
-
-func (s *series) has(name string) bool {
-	for i := range s.labels {
-		if s.labels[i].name == name {
-			return true
-		}
-	}
-	return false
 }
 
 // reason takes the words of a parser's error without its count of lines, which is always the first.
