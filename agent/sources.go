@@ -18,7 +18,8 @@ import (
 // nvmlDeadline is longer than a tick: a driver without persistence takes seconds to wake its cards.
 const nvmlDeadline = 5 * time.Second
 
-// Members makes the sources that are configured. They touch nothing before their first reading.
+// Members makes the sources that are configured. They touch nothing before their first reading. Where several see one
+// device, those that come first are preferred: the vendor's library before an exporter.
 func Members(c Config, log *slog.Logger) []poll.Member {
 	roots := c.roots()
 	members := []poll.Member{
@@ -40,7 +41,7 @@ func Members(c Config, log *slog.Logger) []poll.Member {
 		}
 		members = append(members, m)
 	}
-	return members
+	return append(members, c.exporters()...)
 }
 
 func (c *Config) roots() host.Roots {

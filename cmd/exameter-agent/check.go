@@ -171,6 +171,9 @@ func checkSource(f *findings, r poll.Result, said []poll.Notice) {
 		f.fail(what, "has not answered yet")
 	case !r.Health.OK:
 		f.fail(what, "%s", r.Health.Error)
+		if last.Summary != "" {
+			f.note(what, "%s", summary(last))
+		}
 	default:
 		f.ok(what, "%s", summary(last))
 	}
@@ -205,6 +208,9 @@ func summary(r poll.Reading) string {
 	}
 	if r.Devices != nil {
 		s = append(s, fmt.Sprintf("%d devices", len(r.Devices.Devices)))
+	}
+	if r.Summary != "" {
+		s = append(s, r.Summary)
 	}
 	if len(s) == 0 {
 		return "answers, and has nothing to read"
