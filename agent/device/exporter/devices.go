@@ -86,7 +86,7 @@ func (a *answer) sort(prefix string, served []series) {
 		if !ok {
 			continue
 		}
-		it := &item{series: s, stale: s.stamp != 0 && (s.stamp < now-age || s.stamp > now+age)}
+		it := &item{series: s, stale: s.stamped && (s.stamp < now-age || s.stamp > now+age)}
 		labels := slices.SortedFunc(slices.Values(s.labels), func(x, y label) int { return cmp.Compare(x.name, y.name) })
 		var whole, bare strings.Builder
 		for _, l := range labels {

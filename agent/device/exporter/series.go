@@ -2,16 +2,12 @@ package exporter
 
 import (
 	"bufio"
-	stdbytes "bytes"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
-
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 )
 
 // Bounds of what an exporter may serve. An exposition beyond them is refused whole: what of it would be true cannot be
@@ -30,7 +26,9 @@ type series struct {
 	name   string
 	labels []label // as served
 	value  float64
-	stamp  int64 // ms since 1970; zero: none
+
+	stamp   int64 // ms since 1970, where stamped
+	stamped bool
 }
 
 type label struct{ name, value string }
@@ -57,14 +55,10 @@ func (s *series) passes(where []Match) bool {
 // errCut says that an exposition does not end with a line feed: its last value may be half of one.
 var errCut = errors.New("the answer ends in the middle of a line")
 
-// parse reads an exposition and returns the series of the metrics that are wanted. Only their lines are given to the
-// parser, one at a time, so that neither the time nor the memory it takes can exceed what a line is worth; the other
-// lines must have the name of a metric at least, which no page of HTML has. Comments are left out: units stand in the
-// profile.
+// parse reads an exposition and returns the series of the metrics that are wanted. The other lines must have the name of
+// a metric at least, which no page of HTML has. Comments are left out: units stand in the profile.
 func parse(r io.Reader, wanted func(name []byte) bool) (out []series, err error) {
 	lines := bufio.NewReaderSize(r, maxLine)
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-	var one stdbytes.Reader
 	pairs := 0
 	for n := 1; ; n++ {
 		line, err := lines.ReadSlice('\n')
@@ -92,12 +86,7 @@ func parse(r io.Reader, wanted func(name []byte) bool) (out []series, err error)
 		if len(out) == maxSeries {
 			return nil, fmt.Errorf("more than %d series", maxSeries)
 		}
-		one.Reset(trimmed(line))
-		families, err := parser.TextToMetricFamilies(&one)
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %q: %s", n, excerpt(line), reason(err))
-		}
-		s, err := sample(families)
+		s, err := scan(line)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %q: %w", n, excerpt(line), err)
 		}
@@ -108,25 +97,15 @@ func parse(r io.Reader, wanted func(name []byte) bool) (out []series, err error)
 	}
 }
 
-// trimmed takes the blanks off the end of a line, which the parser would take for the beginning of a time.
-func trimmed(line []byte) []byte {
-	n := len(line) - 1 // the line feed
-	for n > 0 && (line[n-1] == ' ' || line[n-1] == '\t') {
-		n--
-	}
-	line[n] = '\n'
-	return line[:n+1]
-}
-
 // metricName returns the name that opens a line: nil where the line is blank or a comment, empty where it opens with
 // none.
 func metricName(line []byte) []byte {
-	line = stdbytes.TrimLeft(line, " \t")
+	line = bytes.TrimLeft(line, " \t")
 	if len(line) == 0 || line[0] == '\n' || line[0] == '\r' || line[0] == '#' {
 		return nil
 	}
 	n := 0
-	for n < len(line) && (line[n] == '_' || line[n] == ':' || line[n]|0x20 >= 'a' && line[n]|0x20 <= 'z' || n > 0 && line[n] >= '0' && line[n] <= '9') {
+	for n < len(line) && inName(line[n], n == 0, true) {
 		n++
 	}
 	if n < len(line) && strings.IndexByte("{ \t", line[n]) < 0 {
@@ -135,43 +114,9 @@ func metricName(line []byte) []byte {
 	return line[:n]
 }
 
-// sample takes the one sample that a line without its comments holds.
-func sample(families map[string]*dto.MetricFamily) (s series, err error) {
-	for name, f := range families {
-		for _, m := range f.GetMetric() {
-			if s.name != "" {
-				return s, errors.New("more than one sample")
-			}
-			s.name, s.value, s.stamp = name, m.GetUntyped().GetValue(), m.GetTimestampMs()
-			if len(m.GetLabel()) > maxLabels {
-				return s, fmt.Errorf("%d labels are more than %d", len(m.GetLabel()), maxLabels)
-			}
-			for _, l := range m.GetLabel() {
-				if len(l.GetValue()) > maxValue {
-					return s, fmt.Errorf("the value of label %s has %d bytes, more than %d", l.GetName(), len(l.GetValue()), maxValue)
-				}
-				s.labels = append(s.labels, label{l.GetName(), l.GetValue()})
-			}
-		}
-	}
-	if s.name == "" {
-		return s, errors.New("no sample")
-	}
-	return s, nil
-}
-
-// reason takes the words of a parser's error without its count of lines, which is always the first.
-func reason(err error) string {
-	var pe expfmt.ParseError
-	if errors.As(err, &pe) {
-		return pe.Msg
-	}
-	return err.Error()
-}
-
 // excerpt returns the beginning of a line, for an error.
 func excerpt(line []byte) string {
-	line = stdbytes.TrimSpace(line)
+	line = bytes.TrimSpace(line)
 	const most = 80
 	if len(line) <= most {
 		return string(line)

@@ -12,7 +12,7 @@ type quantity int
 
 const (
 	shares quantity = iota
-	bytes
+	memories
 	powers
 	energies
 	temperatures
@@ -23,7 +23,7 @@ const (
 // readings are the readings that a profile can name.
 var readings = map[string]quantity{
 	"utilisation": shares, "sm_activity": shares, "tensor_activity": shares, "memory_utilisation": shares,
-	"memory_used": bytes, "memory_total": bytes,
+	"memory_used": memories, "memory_total": memories,
 	"power": powers, "energy": energies, "temperature": temperatures,
 	"sm_clock": clocks, "memory_clock": clocks,
 	"ecc_corrected": counts, "ecc_uncorrected": counts, "processes": counts, "xid": counts,
@@ -32,7 +32,7 @@ var readings = map[string]quantity{
 // units are the units of each quantity, with what one of them is in the unit of the wire.
 var units = map[quantity]map[string]float64{
 	shares:   {"%": 10, "ratio": 1000},
-	bytes:    {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "KB": 1e3, "MB": 1e6, "GB": 1e9},
+	memories: {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "KB": 1e3, "MB": 1e6, "GB": 1e9},
 	powers:   {"W": 1000, "mW": 1, "uW": 1e-3, "dW": 100, wattsOrMilliwatts: 1000},
 	energies: {"J": 1000, "mJ": 1, "uJ": 1e-3},
 	temperatures: {
@@ -53,7 +53,7 @@ const (
 // the profile says, and says nothing of the device.
 var bounds = map[quantity][2]float64{
 	shares:       {0, 1000},
-	bytes:        {0, 8 << 40},
+	memories:     {0, 8 << 40},
 	powers:       {0, 20e6},
 	energies:     {0, 1 << 60},
 	temperatures: {-60, 250},
