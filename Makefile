@@ -30,6 +30,8 @@ DEMO ?=
 PROVINCE ?=
 # Length of one fuzz target's run, and of one benchmark's.
 FUZZTIME ?= 20s
+# How long make test lets hostile exporters serve what they like.
+SERVEDTIME ?= 60s
 BENCHTIME ?= 1s
 
 .PHONY: help
@@ -46,8 +48,9 @@ demo: build ## Show a province on this machine, this machine in it; end it with 
 	bin/exameter demo $(DEMO)
 
 .PHONY: test
-test: deps-test kafka nvmlsim ## Run all tests, with a real Kafka and a simulated NVIDIA driver
+test: deps-test kafka nvmlsim ## Run all tests, with a real Kafka and a simulated NVIDIA driver, and fuzz exporters for a minute
 	go test -timeout 10m ./...
+	go test -run '^$$' -fuzz '^FuzzServed$$' -fuzztime $(SERVEDTIME) -fuzzminimizetime 1x ./agent/device/exporter
 
 .PHONY: race
 race: deps-test kafka nvmlsim ## Run all tests under the race detector
