@@ -34,8 +34,7 @@ type Releaser interface {
 var ErrReleased = errors.New("released for the operator")
 
 // Reading is one sample of one source. A nil part is one that the source does not read. A source that may ask its
-// hardware less often than once a tick repeats what it last heard, without counters and events, for as long as it has
-// said it would not ask again.
+// hardware less often than once a tick repeats what it last heard, without energy counters and events, until it asks again.
 type Reading struct {
 	Host    *HostReading
 	CPU     *CPUReading

@@ -112,7 +112,6 @@ func amounts(d *poll.DeviceReading) map[string]int64 {
 	put(out, "memory_used", d.MemoryUsed)
 	put(out, "memory_total", d.Info.Memory)
 	put(out, "power", d.Power)
-	put(out, "energy", d.Energy)
 	put(out, "temperature", d.Temperature)
 	put(out, "sm_clock", d.SMClock)
 	put(out, "memory_clock", d.MemoryClock)
@@ -189,7 +188,7 @@ func FuzzServed(f *testing.F) {
 				totals[name] += float64(v)
 			}
 		}
-		for _, name := range []string{"power", "memory_used", "memory_total", "energy", "processes", "ecc_corrected", "ecc_uncorrected"} {
+		for _, name := range []string{"power", "memory_used", "memory_total", "processes", "ecc_corrected", "ecc_uncorrected"} {
 			if most := e.most(p, name); totals[name] > most {
 				t.Fatalf("%s adds up to %v, and %v was served", name, totals[name], most)
 			}

@@ -127,8 +127,8 @@ func (s *Source) Close() error {
 }
 
 // Read asks the exporter when the interval has passed, and repeats until then what the last scrape said: exporters
-// renew their values every few seconds at best. Counters and events are not repeated. After a failure nothing is, and
-// the exporter is asked again soon.
+// renew their values every few seconds at best. Events are not repeated. After a failure nothing is, and the exporter is
+// asked again soon.
 func (s *Source) Read(ctx context.Context) (poll.Reading, error) {
 	if s.flaw != nil {
 		return poll.Reading{}, s.flaw
@@ -210,13 +210,12 @@ func (s *Source) copied() poll.Reading {
 	return r
 }
 
-// held returns the standing reading without what must not be taken twice.
+// held returns the standing reading without events, which must not be taken twice.
 func (s *Source) held() poll.Reading {
 	r := s.copied()
 	if r.Devices != nil {
 		for i := range r.Devices.Devices {
-			d := &r.Devices.Devices[i]
-			d.XIDs, d.Energy = nil, telemetry.Opt[telemetry.Millijoules]{}
+			r.Devices.Devices[i].XIDs = nil
 		}
 	}
 	return r

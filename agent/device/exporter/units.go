@@ -14,17 +14,17 @@ const (
 	shares quantity = iota
 	memories
 	powers
-	energies
 	temperatures
 	clocks
 	counts
 )
 
-// readings are the readings that a profile can name.
+// readings are the readings that a profile can name. Energy counters are none: exporters renew them more slowly than they
+// are asked, and power taken from their difference would be zero, and then too much.
 var readings = map[string]quantity{
 	"utilisation": shares, "sm_activity": shares, "tensor_activity": shares, "memory_utilisation": shares,
 	"memory_used": memories, "memory_total": memories,
-	"power": powers, "energy": energies, "temperature": temperatures,
+	"power": powers, "temperature": temperatures,
 	"sm_clock": clocks, "memory_clock": clocks,
 	"ecc_corrected": counts, "ecc_uncorrected": counts, "processes": counts, "xid": counts,
 }
@@ -34,10 +34,7 @@ var units = map[quantity]map[string]float64{
 	shares:   {"%": 10, "ratio": 1000},
 	memories: {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "KB": 1e3, "MB": 1e6, "GB": 1e9},
 	powers:   {"W": 1000, "mW": 1, "uW": 1e-3, "dW": 100, wattsOrMilliwatts: 1000},
-	energies: {"J": 1000, "mJ": 1, "uJ": 1e-3},
-	temperatures: {
-		"C": 1, "mC": 1e-3,
-	},
+	temperatures: {"C": 1, "mC": 1e-3},
 	clocks: {"MHz": 1, "kHz": 1e-3, "Hz": 1e-6},
 	counts: {"": 1},
 }
@@ -55,7 +52,6 @@ var bounds = map[quantity][2]float64{
 	shares:       {0, 1000},
 	memories:     {0, 8 << 40},
 	powers:       {0, 20e6},
-	energies:     {0, 1 << 60},
 	temperatures: {-60, 250},
 	clocks:       {0, 20e3},
 	counts:       {0, 1 << 40},
@@ -109,8 +105,6 @@ func set(r *poll.DeviceReading, name string, v int64) {
 		}
 	case "power":
 		r.Power = telemetry.Known(telemetry.Milliwatts(v))
-	case "energy":
-		r.Energy = telemetry.Known(telemetry.Millijoules(v))
 	case "temperature":
 		r.Temperature = telemetry.Known(telemetry.Celsius(v))
 	case "sm_clock":

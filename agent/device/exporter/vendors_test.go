@@ -137,7 +137,6 @@ func format(devices []poll.DeviceReading) string {
 			{"memory utilisation", known(d.MemoryUtilization, " ‰")},
 			{"memory used", known(d.MemoryUsed, " B")},
 			{"power", known(d.Power, " mW")},
-			{"energy", known(d.Energy, " mJ")},
 			{"temperature", known(d.Temperature, " °C")},
 			{"SM clock", known(d.SMClock, " MHz")},
 			{"memory clock", known(d.MemoryClock, " MHz")},
