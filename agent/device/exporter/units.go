@@ -31,12 +31,12 @@ var readings = map[string]quantity{
 
 // units are the units of each quantity, with what one of them is in the unit of the wire.
 var units = map[quantity]map[string]float64{
-	shares:   {"%": 10, "ratio": 1000},
-	memories: {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "KB": 1e3, "MB": 1e6, "GB": 1e9},
-	powers:   {"W": 1000, "mW": 1, "uW": 1e-3, "dW": 100, wattsOrMilliwatts: 1000},
+	shares:       {"%": 10, "ratio": 1000},
+	memories:     {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "KB": 1e3, "MB": 1e6, "GB": 1e9},
+	powers:       {"W": 1000, "mW": 1, "uW": 1e-3, "dW": 100, wattsOrMilliwatts: 1000},
 	temperatures: {"C": 1, "mC": 1e-3},
-	clocks: {"MHz": 1, "kHz": 1e-3, "Hz": 1e-6},
-	counts: {"": 1},
+	clocks:       {"MHz": 1, "kHz": 1e-3, "Hz": 1e-6},
+	counts:       {"": 1},
 }
 
 // wattsOrMilliwatts is the unit of an exporter of which some versions print watts and some milliwatts. No device draws
