@@ -22,7 +22,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Packages whose tests hold a generated part of docs/ against the code.
-GENERATED := ./telemetry ./agent/state ./cmd/exameter
+GENERATED := ./telemetry ./agent/state ./agent/device/exporter ./cmd/exameter
 
 # Arguments of `make demo`, as in: make demo DEMO="--for 20s -o json".
 DEMO ?=
