@@ -185,6 +185,9 @@ func (p *Profile) recognises(s *series, believed bool) bool {
 // unknown words that no profile fits, with what would help to find one.
 func (l Profiles) unknown(served []series) error {
 	if len(served) == 0 {
+		if len(l) == 1 {
+			return fmt.Errorf("serves none of the metrics of profile %s", l[0].Name)
+		}
 		return errors.New("serves none of the metrics that a profile reads")
 	}
 	for i := range served {
