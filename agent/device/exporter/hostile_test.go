@@ -2,11 +2,14 @@ package exporter
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -148,6 +151,7 @@ func TestHostileSlowness(t *testing.T) {
 			if err != nil {
 				return
 			}
+			_, _ = c.Read(make([]byte, 1024))
 			_, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.6\r\n\r\n")
 			_ = c.Close()
 		}
@@ -327,6 +331,21 @@ func TestLoopbackOnly(t *testing.T) {
 	if _, err := s.Read(ctx); err == nil || strings.Contains(err.Error(), "loopback") {
 		t.Errorf("with remote: %v", err)
 	}
+}
+
+func TestHTTPS(t *testing.T) {
+	s := httptest.NewTLSServer(say(200, plain, exposition(t, "iluvatar-ix-exporter")))
+	t.Cleanup(s.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := New(Config{URL: s.URL + "/metrics", CA: ca}).Read(t.Context())
+	if err != nil || len(r.Devices.Devices) != 2 {
+		t.Errorf("%+v, %v", r.Devices, err)
+	}
+	against(t, "an authority that nobody trusts", s.URL+"/metrics", "certificate")
+	against(t, "not TLS", strings.Replace(s.URL, "https", "http", 1)+"/metrics", "answers 400")
 }
 
 func TestFlawsAreTold(t *testing.T) {

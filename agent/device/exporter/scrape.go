@@ -122,7 +122,8 @@ func (s *Source) failure(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errCut
 	}
-	if s := err.Error(); strings.Contains(s, "malformed HTTP") {
+	// The second is what net/http says where something speaks before it is asked.
+	if s := err.Error(); strings.Contains(s, "malformed HTTP") || strings.Contains(s, "readLoopPeekFail") {
 		return errors.New("answers, but does not speak HTTP")
 	}
 	return err
