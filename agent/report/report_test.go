@@ -114,6 +114,18 @@ func TestPowerFromEnergy(t *testing.T) {
 	want(1_000, "a counter that was not read in the interval before")
 }
 
+func TestLeftOutDevicesAreTold(t *testing.T) {
+	b := newBench()
+	b.Add(poll.Tick{Time: b.now, Results: []poll.Result{
+		{Source: "nvml", Health: poll.Health{OK: true}},
+		{Source: "sysfs", Health: poll.Health{OK: true}},
+	}}, state.View{Time: b.now, Left: map[string]string{"sysfs": "device 0 is left out"}})
+	s := b.report().Sources
+	if len(s) != 2 || !s[0].OK || s[1].OK || s[1].Error != "device 0 is left out" {
+		t.Errorf("sources %+v", s)
+	}
+}
+
 // TestEnergyOfAnotherSource wants no power from the difference of two sources' counters.
 func TestEnergyOfAnotherSource(t *testing.T) {
 	b := newBench()

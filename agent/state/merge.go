@@ -34,7 +34,7 @@ func (t *Tracker) hear(now time.Time, rank int, r poll.Result) {
 		s = &seen{}
 		t.sources[r.Source] = s
 	}
-	s.tick, s.rank, s.result, s.listed, s.now = now, rank, r, false, nil
+	s.tick, s.rank, s.result, s.listed, s.now, s.left = now, rank, r, false, nil, ""
 	for _, a := range r.Answers {
 		s.ready = s.ready || a.Reading.CPU == nil || a.Reading.CPU.Utilization.OK
 		if a.Reading.Devices != nil {
@@ -76,11 +76,13 @@ func (t *Tracker) sight(source string, s *seen, a poll.Answer) {
 	for _, r := range strangers {
 		if other := t.maybe(source, s, r); other != nil {
 			t.once("unmatched "+source+" "+r.Info.ID, "two sources see devices of one vendor and share nothing that tells which is which: those of one are left out",
-				"source", source, "device", r.Info.ID, "other_source", other.Source, "other_device", other.Info.ID)
+				"source", source, "device", r.Info.ID, "other_source", other.by(), "other_device", other.Info.ID)
+			s.left = "device " + r.Info.ID + " is left out: it may be " + other.Info.ID + " of source " + other.by() + ", and nothing tells"
 			continue
 		}
 		if t.devices[r.Info.ID] != nil || len(t.devices) >= telemetry.MaxDevices {
 			t.once("no room "+r.Info.ID, "a device is left out: its id is taken, or there are too many", "source", source, "device", r.Info.ID)
+			s.left = "device " + r.Info.ID + " is left out: its id is taken, or there are too many"
 			continue
 		}
 		// What was acknowledged before it came is none of its faults.
@@ -88,6 +90,14 @@ func (t *Tracker) sight(source string, s *seen, a poll.Answer) {
 		t.devices[r.Info.ID] = d
 		t.took(source, s, a.Time, d, r)
 	}
+}
+
+// by names the source that speaks for a device, or that has just brought it.
+func (d *tracked) by() string {
+	if d.Source == "" && len(d.sightings) > 0 {
+		return d.sightings[0].source
+	}
+	return d.Source
 }
 
 // took notes that a source sees a device, and what it calls it.

@@ -163,7 +163,11 @@ func TestWhatCannotBeToldApartCountsOnce(t *testing.T) {
 	exporter := []poll.DeviceReading{amd("amd-PCB1", "PCB1", ""), amd("amd-PCB2", "PCB2", "")}
 	sysfs := []poll.DeviceReading{amd("0000:03:00.0", "", "0000:03:00.0"), amd("0000:83:00.0", "", "0000:83:00.0")}
 	for range 3 {
-		b.want(b.tick(says("exporter", exporter...), says("sysfs", sysfs...)), "amd-PCB1=free amd-PCB2=free")
+		v := b.tick(says("exporter", exporter...), says("sysfs", sysfs...))
+		b.want(v, "amd-PCB1=free amd-PCB2=free")
+		if len(v.Left) != 1 || !strings.Contains(v.Left["sysfs"], "it may be amd-PCB1 of source exporter, and nothing tells") {
+			t.Errorf("left out: %v", v.Left)
+		}
 	}
 	if n := strings.Count(log.String(), "share nothing that tells which is which"); n != 2 {
 		t.Errorf("said %d times, want once a device:\n%s", n, &log)

@@ -61,6 +61,7 @@ type seen struct {
 	result poll.Result
 	listed bool              // it answered about devices
 	now    map[*tracked]bool // devices in its last answer
+	left   string            // which of its devices are left out, and why
 }
 
 // Sample is one reading of a device with its time.
@@ -74,6 +75,8 @@ type View struct {
 	Time    time.Time
 	Devices []DeviceView // in the order of Index, then ID
 	Host    *Drain       // the order on the host, or nil
+	// Left says, by source, which of its devices are left out, and why. It is nil where none is.
+	Left map[string]string
 	// Settled says that every source has answered at least once, or has had time enough: before that, what is not
 	// seen may still come.
 	Settled bool
@@ -212,6 +215,14 @@ func (t *Tracker) acknowledge(d *tracked) {
 // decide applies the rules to every device.
 func (t *Tracker) decide(now time.Time, renewed bool) View {
 	v := View{Time: now, Host: t.orders.Host, Renewed: renewed, Changed: renewed, Settled: t.settled(now)}
+	for name, s := range t.sources {
+		if s.left != "" {
+			if v.Left == nil {
+				v.Left = map[string]string{}
+			}
+			v.Left[name] = s.left
+		}
+	}
 	for _, d := range t.sorted() {
 		t.acknowledge(d)
 		f := t.facts(now, d)

@@ -143,7 +143,14 @@ func checkSources(ctx context.Context, f *findings, c agent.Config, t *state.Tra
 	for i, r := range second.Results {
 		checkSource(f, r, append(notices(first.Results[i]), notices(r)...))
 	}
-	for _, d := range t.Apply(second).Devices {
+	v := t.Apply(second)
+	for _, r := range second.Results {
+		if why := v.Left[r.Source]; why != "" {
+			f.fail("source "+r.Source, "%s", why)
+			f.remedy("let one source alone read them, or exameter-agent forget what is gone")
+		}
+	}
+	for _, d := range v.Devices {
 		checkDevice(f, d)
 	}
 	if err := p.Stop(2 * time.Second); err != nil {
