@@ -130,6 +130,15 @@ func put[T ~int64](to map[string]int64, name string, o telemetry.Opt[T]) {
 	}
 }
 
+// boards are a 300I of four chips and a 300I Duo of two, each of which shows the power of its board.
+const boards = `machine_npu_nums 4
+machine_card_nums 2
+npu_chip_info_power{id="0",model_name="310-Ascend-V1",vdie_id="A1040C10-00000001",pcie_bus_info="0000:01:00.0"} 61
+npu_chip_info_power{id="1",model_name="310-Ascend-V1",vdie_id="A1040C10-00000002",pcie_bus_info="0000:02:00.0"} 61
+npu_chip_info_power{id="2",model_name="310P3-Ascend-V1",vdie_id="A1040C10-00000003",pcie_bus_info="0000:81:00.0"} 73
+npu_chip_info_power{id="3",model_name="310P3-Ascend-V1",vdie_id="A1040C10-00000004",pcie_bus_info="0000:81:00.0"} 73
+`
+
 // FuzzServed reads whatever an exporter may serve by each profile and holds the devices to what was served: every
 // identity, text and amount stands in it, there are no more devices than it names, and no total is larger than what it
 // holds.
@@ -148,6 +157,11 @@ func FuzzServed(f *testing.F) {
 				}
 			}
 			f.Add(uint8(i), short)
+		}
+	}
+	for i, p := range all {
+		if p.Name == "huawei-npu-exporter" {
+			f.Add(uint8(i), boards)
 		}
 	}
 	sys := f.TempDir()
