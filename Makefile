@@ -22,7 +22,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Packages whose tests hold a generated part of docs/ against the code.
-GENERATED := ./telemetry ./agent/state ./cmd/exameter
+GENERATED := ./telemetry ./agent/state ./agent/device/exporter ./cmd/exameter
 
 # Arguments of `make demo`, as in: make demo DEMO="--for 20s -o json".
 DEMO ?=
@@ -30,6 +30,8 @@ DEMO ?=
 PROVINCE ?=
 # Length of one fuzz target's run, and of one benchmark's.
 FUZZTIME ?= 20s
+# How long make test lets hostile exporters serve what they like.
+SERVEDTIME ?= 60s
 BENCHTIME ?= 1s
 
 .PHONY: help
@@ -50,8 +52,9 @@ demo: build ## Show a province on this machine, this machine in it; end it with 
 	bin/exameter demo $(DEMO)
 
 .PHONY: test
-test: deps-test kafka nvmlsim ## Run all tests, with a real Kafka and a simulated NVIDIA driver
+test: deps-test kafka nvmlsim ## Run all tests, with a real Kafka and a simulated NVIDIA driver, and fuzz exporters for a minute
 	go test -timeout 10m ./...
+	go test -run '^$$' -fuzz '^FuzzServed$$' -fuzztime $(SERVEDTIME) -fuzzminimizetime 1x ./agent/device/exporter
 
 .PHONY: race
 race: deps-test kafka nvmlsim ## Run all tests under the race detector

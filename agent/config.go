@@ -53,9 +53,11 @@ type State struct {
 
 // Sources choose what is read.
 type Sources struct {
-	NVML  NVML  `yaml:"nvml"`
-	DRM   DRM   `yaml:"drm"`
-	Power Power `yaml:"power"`
+	NVML      NVML       `yaml:"nvml"`
+	Exporters []Exporter `yaml:"exporters"`
+	Profiles  string     `yaml:"profiles"` // directory of profiles beside the built-in ones
+	DRM       DRM        `yaml:"drm"`
+	Power     Power      `yaml:"power"`
 }
 
 // NVML reads cards through a library that speaks NVIDIA's management interface.
@@ -138,7 +140,7 @@ func (c *Config) Validate() error {
 	if err := c.Kafka.Validate(); err != nil {
 		return err
 	}
-	return errFirst(c.Intervals.validate, c.State.validate, c.Sources.validate, c.Queue.validate, c.Paths.validate, c.Log.validate)
+	return errFirst(c.Intervals.validate, c.State.validate, c.Sources.validate, c.Sources.validateExporters, c.Queue.validate, c.Paths.validate, c.Log.validate)
 }
 
 // errFirst runs the checks until one finds something.

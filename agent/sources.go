@@ -14,7 +14,8 @@ import (
 // deviceDeadline is longer than a tick: a driver without persistence takes seconds to wake its cards.
 const deviceDeadline = 5 * time.Second
 
-// Members makes the sources that are configured. They touch nothing before their first reading.
+// Members makes the sources that are configured. They touch nothing before their first reading. Where several see one
+// device, those that come first are preferred: the vendor's library, then its exporter, then what the kernel's driver shows.
 func Members(c Config, log *slog.Logger) []poll.Member {
 	roots := c.roots()
 	members := []poll.Member{
@@ -26,6 +27,7 @@ func Members(c Config, log *slog.Logger) []poll.Member {
 		members = append(members, poll.Member{Source: power.New(power.Config{SysRoot: roots.Sys})})
 	}
 	members = append(members, c.Sources.NVML.members(roots, log)...)
+	members = append(members, c.exporters()...)
 	return append(members, c.Sources.DRM.members(roots)...)
 }
 

@@ -33,7 +33,8 @@ type Releaser interface {
 // ErrReleased says that a source let go of its driver on an operator's word.
 var ErrReleased = errors.New("released for the operator")
 
-// Reading is one sample of one source. A nil part is one that the source does not read.
+// Reading is one sample of one source. A nil part is one that the source does not read. A source that may ask its
+// hardware less often than once a tick repeats what it last heard, without energy counters and events, until it asks again.
 type Reading struct {
 	Host    *HostReading
 	CPU     *CPUReading
@@ -41,6 +42,7 @@ type Reading struct {
 	Power   []PowerReading
 	Devices *DevicesReading
 	Notices []Notice
+	Summary string // what was read from and what it does not tell, in words for a person; may be empty
 }
 
 // HostReading is what the kernel says of the host itself.
@@ -95,6 +97,9 @@ type DeviceReading struct {
 	Processes         telemetry.Opt[int64]
 	Slices            telemetry.Opt[int64] // compute slices of a partitioned card
 	SlicesBusy        telemetry.Opt[int64] // those with a process on them
+
+	// IdleMemory is what the device shows in use while idle, where its source knows: use below it is none.
+	IdleMemory telemetry.Bytes
 
 	// XIDs are the errors that arrived since the reading before, oldest first. They are facts of the driver, not
 	// verdicts: package state knows which of them are fatal.

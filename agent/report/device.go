@@ -11,6 +11,7 @@ type device struct {
 	power                   power
 	temperature             mean[telemetry.Celsius]
 	throttle                telemetry.Opt[int64]
+	source                  string                 // that the last sample is from
 	last                    telemetry.DeviceStatus // values of which the last counts
 
 	// Since the agent started, not since the report before.
@@ -23,6 +24,10 @@ func (d *device) add(s state.Sample) {
 	d.sm.add(s.SMActivity)
 	d.tensor.add(s.TensorActivity)
 	d.memory.add(s.MemoryUtilization)
+	if d.source != s.Info.Source {
+		// Two sources count energy from different beginnings.
+		d.source, d.power = s.Info.Source, power{samples: d.power.samples}
+	}
 	d.power.add(s.Time, s.Power, s.Energy)
 	d.temperature.add(s.Temperature)
 	if v, ok := s.Throttle.Get(); ok {
@@ -65,5 +70,5 @@ func (d *device) status(v *state.DeviceView) telemetry.DeviceStatus {
 func (d *device) renew() {
 	p := d.power
 	p.renew()
-	*d = device{power: p, xid: d.xid, xidCount: d.xidCount}
+	*d = device{power: p, source: d.source, xid: d.xid, xidCount: d.xidCount}
 }

@@ -48,7 +48,7 @@ func (g *Gatherer) Add(tick poll.Tick, v state.View) {
 	}
 	g.view = v
 	g.ticks++
-	g.health(tick.Results)
+	g.health(tick.Results, v.Left)
 	for _, r := range tick.Results {
 		for _, a := range r.Answers {
 			g.reading(a)
@@ -63,12 +63,16 @@ func (g *Gatherer) Fresh() bool { return g.ticks > 0 }
 // Revise takes a view that was decided without a tick.
 func (g *Gatherer) Revise(v state.View) { g.view = v; g.prune(v) }
 
-func (g *Gatherer) health(results []poll.Result) {
+// health takes how the sources do. One whose devices are left out is not well, whatever it thinks itself.
+func (g *Gatherer) health(results []poll.Result, left map[string]string) {
 	for i, r := range results {
 		if i == len(g.sources) {
 			g.sources = append(g.sources, source{name: r.Source})
 		}
 		g.sources[i].health = r.Health
+		if why := left[r.Source]; why != "" && r.Health.Error == "" {
+			g.sources[i].health.OK, g.sources[i].health.Error = false, why
+		}
 	}
 }
 

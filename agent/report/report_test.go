@@ -114,6 +114,33 @@ func TestPowerFromEnergy(t *testing.T) {
 	want(1_000, "a counter that was not read in the interval before")
 }
 
+func TestLeftOutDevicesAreTold(t *testing.T) {
+	b := newBench()
+	b.Add(poll.Tick{Time: b.now, Results: []poll.Result{
+		{Source: "nvml", Health: poll.Health{OK: true}},
+		{Source: "sysfs", Health: poll.Health{OK: true}},
+	}}, state.View{Time: b.now, Left: map[string]string{"sysfs": "device 0 is left out"}})
+	s := b.report().Sources
+	if len(s) != 2 || !s[0].OK || s[1].OK || s[1].Error != "device 0 is left out" {
+		t.Errorf("sources %+v", s)
+	}
+}
+
+// TestEnergyOfAnotherSource wants no power from the difference of two sources' counters.
+func TestEnergyOfAnotherSource(t *testing.T) {
+	b := newBench()
+	told := func(source string, energy telemetry.Millijoules, power telemetry.Milliwatts) {
+		b.card(&poll.DeviceReading{Info: telemetry.DeviceInfo{Source: source}, Energy: known(energy), Power: known(power)})
+	}
+	told("nvml", 1_000_000, 70_000)
+	told("nvml", 1_070_000, 70_000)
+	told("other", 9_000_000_000, 72_000)
+	told("other", 9_000_074_000, 72_000)
+	if p := b.device().PowerMean; p != known[telemetry.Milliwatts](74_000) {
+		t.Errorf("mean power %v, want what the other counter counted", p)
+	}
+}
+
 func TestPowerDomains(t *testing.T) {
 	b := newBench()
 	read := func(r ...poll.PowerReading) { b.reading(poll.Reading{Power: r}) }

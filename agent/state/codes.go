@@ -16,6 +16,7 @@ const (
 	DriverMismatch  Code = "driver-mismatch"
 	NVMLError       Code = "nvml-error"
 	ThermalShutdown Code = "thermal-shutdown"
+	Unhealthy       Code = "unhealthy"
 	Missing         Code = "missing"
 	FatalXID        Code = "xid"
 	Uncorrected     Code = "ecc-uncorrected"
@@ -45,6 +46,7 @@ var Codes = []CodeDoc{
 	{DriverMismatch, telemetry.Faulty, "the vendor's library and the kernel driver are of different versions, so nothing can run until one of them is replaced", "matching versions"},
 	{ThermalShutdown, telemetry.Faulty, "the device switched itself off for heat", "the device answers again"},
 	{NVMLError, telemetry.Faulty, "the vendor's library answers with an error instead of a reading", "a reading"},
+	{Unhealthy, telemetry.Faulty, "the vendor's exporter says that the device is not in order; the detail is the metric and its value", "the exporter says otherwise"},
 	{Missing, telemetry.Faulty, "seen before, and now its source answers without it", "the device is seen again, or `exameter-agent forget DEVICE`"},
 	{FatalXID, telemetry.Faulty, "a fatal XID error came since boot; the detail is its number and meaning", "reboot, device reset, driver reload or `exameter-agent undrain`"},
 	{Uncorrected, telemetry.Faulty, "uncorrected memory errors since the driver was loaded, more than an operator has acknowledged", "device reset, driver reload or `exameter-agent undrain`"},

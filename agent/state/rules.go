@@ -120,7 +120,7 @@ func use(r Rules, f Facts) Verdict {
 		return busy(Slices)
 	case above(d.Processes, 0):
 		return busy(Processes)
-	case above(d.MemoryUsed, r.MemoryFloor):
+	case above(d.MemoryUsed, max(r.MemoryFloor, d.IdleMemory)):
 		return busy(Memory)
 	case r.active(d, f.Now, f.Occupied), !f.Active.IsZero() && f.Now.Sub(f.Active) < r.UtilisationHold:
 		return busy(Utilisation)

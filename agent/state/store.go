@@ -43,6 +43,8 @@ type Device struct {
 	Faults  []Fault              `json:"faults,omitempty"`   // fatal XIDs that still stand, oldest first
 	ECCBase int64                `json:"ecc_base,omitempty"` // uncorrected errors that an operator acknowledged
 	Acked   time.Time            `json:"acked,omitzero"`     // when an operator last did
+	// Names is what each source that sees the device calls it: Info.ID is the name that it had first.
+	Names map[string]string `json:"names,omitempty"`
 }
 
 // Fault is a fatal XID error, with what its end is told by.

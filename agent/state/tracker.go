@@ -2,14 +2,10 @@ package state
 
 import (
 	"cmp"
-	"errors"
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/exameter/exameter/agent/poll"
 	"github.com/exameter/exameter/telemetry"
@@ -33,17 +29,19 @@ type Tracker struct {
 // tracked is one device.
 type tracked struct {
 	Device
-	samples  []Sample // of this tick
-	reading  poll.DeviceReading
-	presence Presence
-	detail   string
-	active   time.Time
-	occupied time.Time
-	useKnown time.Time
-	placed   bool    // generations of its faults are those of this run of the agent
-	own      Verdict // drain left aside
-	last     outcome
-	faulty   bool // as last logged
+	sightings []sighting // of this tick, those of the most preferred source first
+	samples   []Sample   // of this tick
+	readAt    time.Time  // when the source that speaks for it last read it
+	reading   poll.DeviceReading
+	presence  Presence
+	detail    string
+	active    time.Time
+	occupied  time.Time
+	useKnown  time.Time
+	placed    bool    // generations of its faults are those of this run of the agent
+	own       Verdict // drain left aside
+	last      outcome
+	faulty    bool // as last logged
 }
 
 // outcome is what of a device is worth a report at once when it changes.
@@ -56,6 +54,14 @@ type outcome struct {
 type seen struct {
 	answered time.Time // its last answer about devices; zero: none yet
 	ready    bool      // it has answered, and with all that it needs two readings for
+
+	// Of the last tick it took part in:
+	tick   time.Time
+	rank   int // its place among the sources: the lower, the more preferred
+	result poll.Result
+	listed bool              // it answered about devices
+	now    map[*tracked]bool // devices in its last answer
+	left   string            // which of its devices are left out, and why
 }
 
 // Sample is one reading of a device with its time.
@@ -69,6 +75,8 @@ type View struct {
 	Time    time.Time
 	Devices []DeviceView // in the order of Index, then ID
 	Host    *Drain       // the order on the host, or nil
+	// Left says, by source, which of its devices are left out, and why. It is nil where none is.
+	Left map[string]string
 	// Settled says that every source has answered at least once, or has had time enough: before that, what is not
 	// seen may still come.
 	Settled bool
@@ -99,6 +107,10 @@ func NewTracker(r Rules, remembered []Device, orders Orders, boot string, now ti
 		before := len(d.Faults)
 		d.Faults = slices.DeleteFunc(slices.Clone(d.Faults), func(f Fault) bool { return f.Boot != boot && f.Boot != "" && boot != "" })
 		t.dirty = t.dirty || len(d.Faults) != before
+		d.Names = maps.Clone(d.Names)
+		if d.Names == nil {
+			d.Names = map[string]string{d.Source: d.Info.ID}
+		}
 		t.devices[d.Info.ID] = &tracked{Device: d, presence: NoAnswer, detail: "not read since the agent started"}
 	}
 	return t
@@ -120,16 +132,17 @@ func (t *Tracker) Remember() ([]Device, bool) {
 	return out, true
 }
 
-// Apply takes one tick.
+// Apply takes one tick. The sources stand in it in the order in which they are preferred.
 func (t *Tracker) Apply(tick poll.Tick) View {
 	renewed := t.forget()
 	for _, d := range t.devices {
-		d.samples, d.presence, d.detail = nil, Gone, "source "+d.Source+" is not in use"
+		d.samples, d.sightings = nil, nil
 	}
-	for _, r := range tick.Results {
-		if t.source(tick.Time, r) {
-			renewed = true
-		}
+	for rank, r := range tick.Results {
+		t.hear(tick.Time, rank, r)
+	}
+	for _, d := range t.devices {
+		renewed = t.settle(tick.Time, d) || renewed
 	}
 	return t.decide(tick.Time, renewed)
 }
@@ -152,101 +165,6 @@ func (t *Tracker) forget() (renewed bool) {
 			t.dirty, renewed = true, true
 		}
 	}
-	return renewed
-}
-
-// source takes what one source said in a tick.
-func (t *Tracker) source(now time.Time, r poll.Result) (renewed bool) {
-	s := t.sources[r.Source]
-	if s == nil {
-		s = &seen{}
-		t.sources[r.Source] = s
-	}
-	present, listed := map[string]bool{}, false
-	for _, a := range r.Answers {
-		s.ready = s.ready || a.Reading.CPU == nil || a.Reading.CPU.Utilization.OK
-		if a.Reading.Devices == nil {
-			continue
-		}
-		clear(present)
-		listed = true
-		s.answered = now
-		for i := range a.Reading.Devices.Devices {
-			d := &a.Reading.Devices.Devices[i]
-			if present[d.Info.ID] || !t.owns(r.Source, d) {
-				t.once("duplicate "+d.Info.ID, "a device was named twice or without a usable id and is left out once", "source", r.Source, "device", d.Info.ID)
-				continue
-			}
-			present[d.Info.ID] = true
-			renewed = t.read(r.Source, a.Time, d) || renewed
-		}
-	}
-	if r.Health.Absent && !listed {
-		s.answered, listed = now, true
-	}
-	for id, d := range t.devices {
-		if d.Source == r.Source && !present[id] {
-			d.presence, d.detail = absence(r, listed)
-		}
-	}
-	return renewed
-}
-
-// absence says why a device of a source was not seen in a tick.
-func absence(r poll.Result, listed bool) (Presence, string) {
-	switch {
-	case r.Health.Absent:
-		return Gone, r.Health.Error
-	case listed:
-		return Gone, "source " + r.Source + " no longer lists it"
-	case released(r):
-		return Released, r.Health.Error
-	case r.Health.Error != "":
-		return NoAnswer, "source " + r.Source + ": " + r.Health.Error
-	}
-	return NoAnswer, "source " + r.Source + " has not answered yet"
-}
-
-// owns says whether a device is to be taken from this source: its id is usable, there is room, and no other source
-// has read it in this tick.
-func (t *Tracker) owns(source string, r *poll.DeviceReading) bool {
-	d := t.devices[r.Info.ID]
-	if d == nil {
-		return usable(r.Info.ID) && len(t.devices) < telemetry.MaxDevices
-	}
-	return d.Source == source || d.presence != Present
-}
-
-// read takes one reading of one device.
-func (t *Tracker) read(source string, at time.Time, r *poll.DeviceReading) (renewed bool) {
-	d := t.devices[r.Info.ID]
-	if d == nil {
-		d = &tracked{Device: Device{Seen: at, Acked: at}} // what was acknowledged before it came is none of its faults
-		t.devices[r.Info.ID] = d
-	}
-	info := r.Info
-	if r.Fault != "" {
-		info = complete(info, d.Info) // a broken device cannot tell all of what it is
-	}
-	if d.Missing {
-		d.Seen = at
-	}
-	if d.Info != info || d.Source != source || d.Missing {
-		d.Info, d.Source, d.Missing = info, source, false
-		t.dirty, renewed = true, true
-	}
-	d.presence, d.reading = Present, *r
-	d.samples = append(d.samples, Sample{Time: at, DeviceReading: r})
-	if occupied(r) {
-		d.occupied = at
-	}
-	if t.Rules.active(r, at, d.occupied) {
-		d.active = at
-	}
-	if useKnown(r) {
-		d.useKnown = at
-	}
-	t.faults(d, at, r)
 	return renewed
 }
 
@@ -297,6 +215,14 @@ func (t *Tracker) acknowledge(d *tracked) {
 // decide applies the rules to every device.
 func (t *Tracker) decide(now time.Time, renewed bool) View {
 	v := View{Time: now, Host: t.orders.Host, Renewed: renewed, Changed: renewed, Settled: t.settled(now)}
+	for name, s := range t.sources {
+		if s.left != "" {
+			if v.Left == nil {
+				v.Left = map[string]string{}
+			}
+			v.Left[name] = s.left
+		}
+	}
 	for _, d := range t.sorted() {
 		t.acknowledge(d)
 		f := t.facts(now, d)
@@ -393,40 +319,4 @@ func (t *Tracker) once(key, text string, args ...any) {
 		t.said[key] = true
 		t.Log.Warn(text, args...)
 	}
-}
-
-// usable says whether an id can stand on the wire.
-func usable(id string) bool {
-	odd := func(r rune) bool { return r == utf8.RuneError || r == '\\' || !unicode.IsPrint(r) }
-	return id != "" && len(id) <= telemetry.MaxName && !strings.ContainsFunc(id, odd)
-}
-
-func released(r poll.Result) bool {
-	return slices.ContainsFunc(r.Answers, func(a poll.Answer) bool { return errors.Is(a.Err, poll.ErrReleased) })
-}
-
-// complete fills what a reading left out of an identity with what was known of it.
-func complete(info, before telemetry.DeviceInfo) telemetry.DeviceInfo {
-	fill := func(s *string, old string) {
-		if *s == "" {
-			*s = old
-		}
-	}
-	fill(&info.Vendor, before.Vendor)
-	fill(&info.Name, before.Name)
-	fill(&info.Serial, before.Serial)
-	fill(&info.PCI, before.PCI)
-	fill(&info.Driver, before.Driver)
-	fill(&info.Firmware, before.Firmware)
-	fill(&info.Source, before.Source)
-	if !info.Index.OK {
-		info.Index = before.Index
-	}
-	if !info.Memory.OK {
-		info.Memory = before.Memory
-	}
-	if !info.Slices.OK {
-		info.Slices = before.Slices
-	}
-	return info
 }

@@ -143,7 +143,14 @@ func checkSources(ctx context.Context, f *findings, c agent.Config, t *state.Tra
 	for i, r := range second.Results {
 		checkSource(f, r, append(notices(first.Results[i]), notices(r)...))
 	}
-	for _, d := range t.Apply(second).Devices {
+	v := t.Apply(second)
+	for _, r := range second.Results {
+		if why := v.Left[r.Source]; why != "" {
+			f.fail("source "+r.Source, "%s", why)
+			f.remedy("let one source alone read them, or exameter-agent forget what is gone")
+		}
+	}
+	for _, d := range v.Devices {
 		checkDevice(f, d)
 	}
 	if err := p.Stop(2 * time.Second); err != nil {
@@ -171,6 +178,9 @@ func checkSource(f *findings, r poll.Result, said []poll.Notice) {
 		f.fail(what, "has not answered yet")
 	case !r.Health.OK:
 		f.fail(what, "%s", r.Health.Error)
+		if last.Summary != "" {
+			f.note(what, "%s", summary(last))
+		}
 	default:
 		f.ok(what, "%s", summary(last))
 	}
@@ -205,6 +215,9 @@ func summary(r poll.Reading) string {
 	}
 	if r.Devices != nil {
 		s = append(s, fmt.Sprintf("%d devices", len(r.Devices.Devices)))
+	}
+	if r.Summary != "" {
+		s = append(s, r.Summary)
 	}
 	if len(s) == 0 {
 		return "answers, and has nothing to read"

@@ -41,6 +41,7 @@ type world struct {
 	centre    string
 	pace      pace
 	api       string // host:port of the collector
+	exporters string // that the agent asks, in YAML
 	agent     *process.Process
 	collector *process.Process
 }
@@ -96,11 +97,12 @@ intervals:
 sources:
   nvml:
     library: %q
+  exporters: [%s]
 paths:
   state: %s
 log:
   level: debug
-`, w.centre, w.brokers(), w.pace.sample, w.pace.report, path, w.dir)
+`, w.centre, w.brokers(), w.pace.sample, w.pace.report, path, w.exporters, w.dir)
 }
 
 func (w *world) brokers() string { return strings.Join(w.kafka.Addrs(), ", ") }
