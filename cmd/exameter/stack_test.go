@@ -138,11 +138,19 @@ func TestDemoCountsAsDeclared(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	s.simulate(p)
+	_, halt := s.simulate(p)
 	c, err := newClient(s.api, 5*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, 20*time.Second, func() error {
+		doc, err := c.capacity(ctx, demoQuery)
+		if err == nil && doc.Total.Hosts.Online != 400 {
+			err = fmt.Errorf("%d hosts are online", doc.Total.Hosts.Online)
+		}
+		return err
+	})
+	halt() // cores at work are up to a second old while they change
 	eventually(t, 20*time.Second, func() error {
 		doc, err := c.capacity(ctx, demoQuery)
 		if err != nil {
