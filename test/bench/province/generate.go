@@ -19,7 +19,7 @@ const partitions = 3
 func spec(o *options) sim.Spec {
 	s := sim.Spec{Seed: 1, Hosts: o.hosts, Interval: time.Second, Calm: true, Version: "bench"}
 	for _, c := range sim.DefaultCentres() {
-		c.Groups = []sim.Group{{Cluster: "default", Server: "nvidia-h20", Weight: 1}}
+		c.Groups, c.Counted = []sim.Group{{Cluster: "default", Server: "nvidia-h20", Weight: 1}}, nil
 		s.Centres = append(s.Centres, c)
 	}
 	return s
