@@ -8,7 +8,7 @@
 //
 // It is made for 150,000 hosts with 8 accelerators each. Their state takes some 130 bytes an accelerator, with all that
 // belongs to it (BenchmarkMemory; TestMemory refuses more than 220). A report costs no allocation, and three or four
-// reads of memory that is not in a cache (BenchmarkApplyReport). A recount of the province takes some 16 ms of one core
+// reads of memory that is not in a cache (BenchmarkApplyReport). A recount of the province takes some 14 ms of one core
 // (BenchmarkRecount), and settling that each device counts once as much again (BenchmarkCheck).
 package fleet
 
