@@ -113,7 +113,7 @@ func TestServersAndTheirPeaks(t *testing.T) {
 		"FT-2000+":                {host{arm("0x70", "0x662", "fp asimd"), 1, 64, 1, map[string]string{highestKHz: "2300000"}}, 588.8, 2 * 588.8, ""},
 		"S5000C":                  {host{arm("0x70", "0x862", "fp asimd"), 2, 64, 1, map[string]string{highestKHz: "2300000"}}, 0, 0, unpublished},
 		"3C5000":                  {host{loong("Loongson-3C5000"), 2, 16, 1, nil}, 32 * 2.2 * 16, 32 * 2.2 * 32, ""},
-		"3C6000":                  {host{loong("Loongson-3C6000/S"), 2, 16, 2, nil}, 0, 0, unpublished},
+		"3C6000":                  {host{loong("Loongson-3C6000/S"), 2, 16, 2, nil}, 32 * 2.2 * 16, 32 * 2.2 * 32, ""}, // a floor
 		"Altra":                   {host{arm("0x41", "0xd0c", "fp asimd asimdhp"), 2, 80, 1, map[string]string{nominalMHz: "3000", highestKHz: "3000000"}}, 160 * 3.0 * 8, 160 * 3.0 * 16, ""},
 		"AmpereOne":               {host{arm("0xc0", "0xac3", "fp asimd asimdhp bf16"), 1, 192, 1, map[string]string{nominalMHz: "3200"}}, 192 * 3.2 * 8, 192 * 3.2 * 16, ""},
 		"Grace":                   {host{arm("0x41", "0xd4f", sve), 2, 72, 1, map[string]string{nominalMHz: "3200", highestKHz: "3402000"}}, 144 * 3.2 * 16, 144 * 3.2 * 32, ""},
