@@ -119,6 +119,7 @@ type figure struct {
 		Rated, Online, Healthy, Busy, Free, Faulty, Unpriced int
 	} `json:"devices"`
 	Eflops map[string]json.RawMessage `json:"eflops"`
+	PowerW float64                    `json:"power_w"`
 }
 
 type answer struct {
