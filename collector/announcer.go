@@ -47,9 +47,17 @@ type bucket struct {
 	written  time.Time
 }
 
-// begin takes over what the log says of the part, where it may have had another owner: claimed is what its hosts claim.
-func (a *announcer) begin(instance string, s *view.Standing, claimed []fleet.Change) {
+// begin takes over what the log says of the part, where it may have had another owner: claims is what its hosts came to claim, in order.
+func (a *announcer) begin(instance string, s *view.Standing, claims []fleet.Change) {
 	*a = announcer{instance: instance, leaving: map[uint64]int64{}, contested: s.Contested, kept: s.Kept, version: s.Version, revision: s.Revision}
+	claimed := make(map[uint64]bool, len(claims))
+	for _, c := range claims {
+		if c.Gone {
+			delete(claimed, c.Claim)
+		} else {
+			claimed[c.Claim] = true
+		}
+	}
 	for i := range a.buckets {
 		b, have := &a.buckets[i], &s.Buckets[i]
 		if b.held = have.Held; s.Seen > have.Offset {
@@ -58,10 +66,25 @@ func (a *announcer) begin(instance string, s *view.Standing, claimed []fleet.Cha
 			b.dirty = len(have.Asked) > 0 // nobody counts them yet: those that are still claimed are asked for anew
 		}
 		for _, claim := range b.held {
-			a.leaving[claim] = 0
+			if claimed[claim] {
+				delete(claimed, claim)
+			} else {
+				a.leaving[claim] = 0
+			}
 		}
 	}
-	a.change(claimed)
+	for claim := range claimed {
+		a.ask(claim)
+	}
+}
+
+// ask notes that a claim is to be announced.
+func (a *announcer) ask(claim uint64) {
+	b := &a.buckets[partial.BucketOf(claim)]
+	if b.fresh == nil {
+		b.fresh = map[uint64]bool{}
+	}
+	b.fresh[claim] = true
 }
 
 // change takes what has changed in what the hosts of the part claim.
@@ -77,10 +100,7 @@ func (a *announcer) change(changes []fleet.Change) {
 		case leaves:
 			delete(a.leaving, c.Claim)
 		default:
-			if b.fresh == nil {
-				b.fresh = map[uint64]bool{}
-			}
-			b.fresh[c.Claim] = true
+			a.ask(c.Claim)
 		}
 	}
 }
