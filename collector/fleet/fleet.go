@@ -65,6 +65,7 @@ type Outcome uint8
 const (
 	Applied       Outcome = iota
 	Restarted             // applied: the host's sequence numbers began anew within one boot
+	Returned              // applied: of the boot before the last one. Again and again, it is two hosts of one id
 	Uninventoried         // kept: its devices count as soon as the host's inventory is known
 	Duplicate             // ignored: this record or a later one of the same boot was applied before
 	Outdated              // ignored: a record of an earlier boot that came late
@@ -73,7 +74,7 @@ const (
 )
 
 func (o Outcome) String() string {
-	return [...]string{"applied", "restarted", "uninventoried", "duplicate", "outdated", "refused"}[o]
+	return [...]string{"applied", "restarted", "returned", "uninventoried", "duplicate", "outdated", "refused"}[o]
 }
 
 // Fleet is the last state of every host of some partitions.

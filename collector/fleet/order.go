@@ -42,6 +42,9 @@ func (o *order) admit(h *telemetry.Header, at, staleMS int64) Outcome {
 		if event <= o.event && !silent {
 			return Outdated
 		}
+		if maphash.String(bootSeed, h.Boot) == o.prev {
+			outcome = Returned
+		}
 		o.prev = maphash.String(bootSeed, o.boot)
 	}
 	if h.Boot != o.boot {

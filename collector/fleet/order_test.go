@@ -28,7 +28,8 @@ func TestAdmit(t *testing.T) {
 		"an old boot's records, while quiet":     {{"a", 70, 10, 10, Applied}, {"b", 1, 20, 20, Applied}, {"a", 69, 9, 500, Outdated}, {"a", 71, 11, 501, Outdated}},
 		"a reboot with the clock behind":         {{"a", 70, 1000, 10, Applied}, {"b", 1, 5, 20, Outdated}, {"b", 2, 15, 41, Applied}, {"b", 3, 25, 50, Applied}},
 		"a reboot with the clock ahead":          {{"a", 70, 10, 10, Applied}, {"b", 1, 99_999, 20, Applied}, {"b", 2, 30, 30, Applied}, {"a", 71, 20, 31, Outdated}, {"b", 3, 40, 40, Applied}},
-		"taken for the new boot, and corrected":  {{"b", 5, 50, 50, Applied}, {"a", 70, 60, 51, Applied}, {"b", 6, 70, 60, Applied}},
+		"taken for the new boot, and corrected":  {{"b", 5, 50, 50, Applied}, {"a", 70, 60, 51, Applied}, {"b", 6, 70, 60, Returned}},
+		"two hosts of one id":                    {{"a", 7, 10, 10, Applied}, {"b", 5, 11, 11, Applied}, {"a", 8, 20, 20, Returned}, {"b", 6, 21, 21, Returned}, {"b", 7, 22, 22, Applied}},
 		"a record time of the year 1970 is fine": {{"a", 1, 0, 0, Applied}, {"a", 1, 0, 0, Duplicate}},
 	} {
 		var o order
