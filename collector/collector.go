@@ -35,6 +35,10 @@ const clientID = "exameter-collector"
 // waits for long.
 const checkEvery = time.Minute
 
+// GCPercent is how much garbage, in percent of what is held, a program that is a collector and nothing else does well to let come together
+// before it is collected (runtime/debug.SetGCPercent).
+const GCPercent = 50
+
 // Options are what a program that runs a collector within itself may set. Zero values are defaults.
 type Options struct {
 	Log      *slog.Logger

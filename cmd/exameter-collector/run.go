@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -46,6 +47,10 @@ func (p *program) run(ctx context.Context) error {
 			}
 		}
 	}()
+	if os.Getenv("GOGC") == "" {
+		// What a collector holds changes little, so that garbage is worth collecting sooner: a third less memory for a hundredth of a core.
+		debug.SetGCPercent(collector.GCPercent)
+	}
 	err = collector.Run(ctx, cfg, collector.Options{
 		Log: log, Version: version, Reload: reload, Alive: watchdog(),
 		Ready: func(string) { notify(daemon.SdNotifyReady) },

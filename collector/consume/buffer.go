@@ -16,7 +16,7 @@ type buffer struct {
 
 // inHand is how many answers of a consumer are inflated at a time and not applied yet: some megabytes each where a log is read
 // from its beginning. The others wait as they came, which is a quarter of a megabyte each.
-const inHand = 16
+const inHand = 8
 
 // maxKept bounds a buffer that is kept for later.
 const maxKept = 2 << 20

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -28,6 +29,7 @@ func collect(ctx context.Context, o *options) error {
 	cfg := collector.DefaultConfig()
 	cfg.Kafka, cfg.HTTP.Listen, cfg.StaleAfter = *o.kafka(), "127.0.0.1:0", config.Duration(o.stale)
 	defer profiling(o.profile)()
+	debug.SetGCPercent(collector.GCPercent) // as exameter-collector does
 	return collector.Run(ctx, cfg, collector.Options{
 		Log: slog.New(slog.DiscardHandler), Version: "bench", Ready: func(addr string) { say(progress{Text: addr}) },
 	})
