@@ -23,7 +23,7 @@ func Pricing(cat *catalog.Catalog, reg *registry.Registry) fleet.Pricing {
 			return p
 		}
 		if m, ok := cat.LookupMemory(s.Vendor, s.Name, s.Memory); ok {
-			p.Vendor, p.Model, p.Domestic, p.Peaks = m.Vendor, m.ID, m.Domestic, m.Peaks
+			p.Vendor, p.Model, p.Domestic, p.Peaks, p.Memory = m.Vendor, m.ID, m.Domestic, m.Peaks, m.Memory
 		}
 		return p
 	}}
