@@ -58,7 +58,7 @@ type Pool struct {
 	Peaks     map[string]int64 `json:"peaks,omitempty"` // Mflop/s by precision
 	Domestic  *bool            `json:"domestic,omitempty"`
 	Memory    *int64           `json:"memory,omitempty"` // of a device, in bytes
-	Devices   [5]int64         `json:"devices"` // busy, free, drained, faulty, stale
+	Devices   [5]int64         `json:"devices"`          // busy, free, drained, faulty, stale
 	Units     [5]int64         `json:"units"`
 	Activity  [4]int64         `json:"activity"`   // devices by sm, by utilisation; active units × 1000; known units
 	Power     [2]int64         `json:"power"`      // mW, devices

@@ -1,0 +1,18 @@
+package capacity
+
+import "time"
+
+// Head is what every answer begins with: what it was worked out from, and how it counts. Its fields are those of Document.
+type Head struct {
+	Revision  int64     `json:"revision"`
+	AsOf      time.Time `json:"as_of"`
+	Catalogue string    `json:"catalogue"`
+	Precision string    `json:"precision"`
+	Kind      string    `json:"kind"`
+	Parts     Parts     `json:"parts"`
+}
+
+// head is the head of an answer from the snapshot.
+func (s *Snapshot) head(precision Precision, kind string) Head {
+	return Head{Revision: s.Revision, AsOf: s.AsOf.UTC(), Catalogue: s.Catalogue, Precision: string(precision), Kind: kind, Parts: s.Parts}
+}
