@@ -9,15 +9,13 @@ import (
 // worked out once for all questions about the snapshot, and like it never changed.
 type Listing struct {
 	*Snapshot
-	hosts       []Hosts
-	ages        []*Age
-	identifiers []string
+	hosts []Hosts
+	ages  []*Age
 }
 
-// List works a snapshot's pools out. identify names what a registry elsewhere calls a cluster of a centre, "" where it does
-// not; it may be nil.
-func (s *Snapshot) List(identify func(centre, cluster string) string) *Listing {
-	l := &Listing{Snapshot: s, hosts: make([]Hosts, len(s.Pools)), ages: make([]*Age, len(s.Pools)), identifiers: make([]string, len(s.Pools))}
+// List works a snapshot's pools out.
+func (s *Snapshot) List() *Listing {
+	l := &Listing{Snapshot: s, hosts: make([]Hosts, len(s.Pools)), ages: make([]*Age, len(s.Pools))}
 	sums := make([]Ages, len(s.Pools))
 	for i := range s.Shapes {
 		shape := &s.Shapes[i]
@@ -31,9 +29,6 @@ func (s *Snapshot) List(identify func(centre, cluster string) string) *Listing {
 	}
 	for i := range s.Pools {
 		l.ages[i] = sums[i].age(s.StaleAfter)
-		if identify != nil {
-			l.identifiers[i] = identify(s.Pools[i].Pool.Centre, s.Pools[i].Pool.Cluster)
-		}
 	}
 	return l
 }
@@ -47,7 +42,7 @@ type PoolName struct {
 	Model      string `json:"model"`
 	Class      string `json:"class"`
 	Domestic   string `json:"domestic"`             // yes, no or unknown
-	Identifier string `json:"identifier,omitempty"` // what a registry elsewhere calls it
+	Identifier string `json:"identifier,omitempty"` // of its cluster, as the registry has it
 	// MemoryGiB is that of one device, in GiB of 2^30 bytes; left out where it is unknown, and for processors.
 	MemoryGiB *float64 `json:"memory_gib,omitempty"`
 }
@@ -56,7 +51,7 @@ func (l *Listing) name(i int) PoolName {
 	p := &l.Pools[i].Pool
 	n := PoolName{
 		Centre: p.Centre, Cluster: p.Cluster, Kind: string(p.Kind), Vendor: p.Vendor, Model: p.Model, Class: string(p.Class),
-		Domestic: p.domestic(), Identifier: l.identifiers[i],
+		Domestic: p.domestic(), Identifier: p.Identifier,
 	}
 	if b, ok := p.Memory.Get(); ok {
 		n.MemoryGiB = new(gib(b))

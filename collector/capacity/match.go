@@ -26,8 +26,8 @@ type MatchLine struct {
 	HostsFree     *int64 `json:"hosts_free"` // hosts with PerHost units free; null of cores, which are not counted by host
 	Gangs         int64  `json:"gangs"`      // of PerHost units on one host, that fit beside each other
 	DevicesUsable int64  `json:"devices_usable"`
-	EflopsUsable  *Flops `json:"eflops_usable"`          // their nameplate; null where the pool has no price at the precision asked for
-	GangsNeeded   *int64 `json:"gangs_needed"`           // or hosts, where the request is for hosts; null where Eflops are asked for and the pool has no price
+	EflopsUsable  *Flops `json:"eflops_usable"` // their nameplate; null where the pool has no price at the precision asked for
+	GangsNeeded   *int64 `json:"gangs_needed"`  // or hosts, where the request is for hosts; null where Eflops are asked for and the pool has no price
 	// HostsNeeded hosts hold the request: the fewest there are, unless hosts have more than MaxFree devices free, when fewer may do.
 	// It is left out where the request does not fit, and of cores.
 	HostsNeeded *int64 `json:"hosts_needed,omitempty"`

@@ -49,7 +49,7 @@ func drawRequest(t *rapid.T) capacity.Request {
 		if rapid.IntRange(0, 3).Draw(t, "age given") == 0 {
 			r.MaxAgeS = rapid.SampledFrom([]float64{3, 9.998, 9.999, 12.345, 30}).Draw(t, "max age")
 		}
-		if _, err := (&capacity.Snapshot{}).List(nil).Match(r); err == nil {
+		if _, err := (&capacity.Snapshot{}).List().Match(r); err == nil {
 			return r
 		}
 	}
@@ -62,7 +62,7 @@ func TestMatchIsExact(t *testing.T) {
 			for range 20 {
 				rapid.Check(t, func(t *rapid.T) {
 					servers := drawProvince(t, most)
-					list := snapshotOf(t, servers).List(nil)
+					list := snapshotOf(t, servers).List()
 					for range 4 {
 						r := drawRequest(t)
 						got, err := list.Match(r)
@@ -182,7 +182,7 @@ func TestRequestRefuses(t *testing.T) {
 		{capacity.Request{Count: 1, PreferCluster: []string{"a"}, ExcludeCluster: []string{"a"}}, "exclude_cluster", `"a" is preferred`},
 		{capacity.Request{Count: 1, PreferCentre: []string{"b"}, Centre: []string{"a"}}, "prefer_centre", `"b" is left out by centre`},
 	} {
-		_, err := (&capacity.Snapshot{}).List(nil).Match(tc.r)
+		_, err := (&capacity.Snapshot{}).List().Match(tc.r)
 		var wrong *capacity.RequestError
 		if !errors.As(err, &wrong) || wrong.Field != tc.field || !strings.Contains(err.Error(), tc.detail) {
 			t.Errorf("%+v: %v, want %s: …%s…", tc.r, err, tc.field, tc.detail)

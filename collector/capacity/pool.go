@@ -70,6 +70,11 @@ type Pool struct {
 
 	Domestic telemetry.Opt[bool]            // designed in China, as the catalogue says; unknown where it does not
 	Memory   telemetry.Opt[telemetry.Bytes] // of an accelerator, as the catalogue says; unknown where it does not
+	Entry    string                         // the catalogue's row that Peaks are from; empty where it does not know the model
+
+	// What the registry has for the cluster and for the centre: numbers that were assigned elsewhere, passed through.
+	Identifier       string
+	CentreIdentifier string
 }
 
 // domestic is the pool's value of the dimension ByDomestic.
@@ -107,7 +112,10 @@ func (p *Pool) compare(q *Pool) int {
 			return c
 		}
 	}
-	if c := strings.Compare(string(p.Basis), string(q.Basis)); c != 0 {
+	if c := cmp.Or(
+		strings.Compare(string(p.Basis), string(q.Basis)), strings.Compare(p.Entry, q.Entry),
+		strings.Compare(p.Identifier, q.Identifier), strings.Compare(p.CentreIdentifier, q.CentreIdentifier),
+	); c != 0 {
 		return c
 	}
 	for _, precision := range catalog.Precisions() {

@@ -223,7 +223,8 @@ func (v *View) Snapshot(admits func(centre string) bool) *capacity.Snapshot {
 	defer v.mu.RUnlock()
 	s := &capacity.Snapshot{Revision: v.revision, AsOf: time.UnixMilli(v.asOf)}
 	var stale int64
-	var catalogues []string
+	var catalogues, registries versions
+	rules := versions{capacity.Rule} // what this collector prices by has a part in the answer too
 	var parts []*part
 	for _, p := range v.parts {
 		if p.sums == nil || admits != nil && !admits(p.centre) {
@@ -231,9 +232,9 @@ func (v *View) Snapshot(admits func(centre string) bool) *capacity.Snapshot {
 		}
 		parts = append(parts, p)
 		stale = max(stale, p.sums.StaleAfter)
-		if !slices.Contains(catalogues, p.sums.Catalogue) {
-			catalogues = append(catalogues, p.sums.Catalogue)
-		}
+		catalogues.add(p.sums.Catalogue)
+		registries.add(p.sums.Registry)
+		rules.add(cmp.Or(p.sums.Rule, capacity.Rule))
 		age := max(v.asOf-p.at, 0)
 		s.Parts.Total++
 		if age > BehindAfter.Milliseconds() {
@@ -247,8 +248,8 @@ func (v *View) Snapshot(admits func(centre string) bool) *capacity.Snapshot {
 	slices.SortFunc(parts, func(a, b *part) int {
 		return cmp.Or(strings.Compare(a.centre, b.centre), cmp.Compare(a.number, b.number))
 	})
-	slices.Sort(catalogues)
-	s.Catalogue, s.StaleAfter = strings.Join(catalogues, ", "), time.Duration(stale)*time.Millisecond
+	s.Catalogue, s.Registry, s.Rule = catalogues.String(), registries.String(), rules.String()
+	s.StaleAfter = time.Duration(stale) * time.Millisecond
 	sum := summing{s: s, pools: map[capacity.Pool]int{}, shapes: map[string]int{}, stale: stale}
 	won := v.settle(parts)
 	for _, p := range parts {

@@ -127,7 +127,8 @@ func writeCSV(w http.ResponseWriter, doc *capacity.Document) {
 	for _, c := range figureColumns {
 		row = append(row, c.name)
 	}
-	_ = out.Write(append(row, "precision", "revision", "as_of")) // the writer keeps an error until Flush
+	// The writer keeps an error until Flush.
+	_ = out.Write(append(row, "precision", "revision", "as_of", "catalogue", "registry", "rule", "identifier"))
 	for i := range groups {
 		row = row[:0]
 		for _, d := range doc.By {
@@ -136,7 +137,8 @@ func writeCSV(w http.ResponseWriter, doc *capacity.Document) {
 		for _, c := range figureColumns {
 			row = append(row, c.of(&groups[i]))
 		}
-		_ = out.Write(append(row, doc.Precision, strconv.FormatInt(doc.Revision, 10), doc.AsOf.Format(time.RFC3339Nano)))
+		_ = out.Write(append(row, doc.Precision, strconv.FormatInt(doc.Revision, 10), doc.AsOf.Format(time.RFC3339Nano),
+			doc.Catalogue, doc.Registry, doc.Rule, harmless(groups[i].Identifier)))
 	}
 	out.Flush()
 }

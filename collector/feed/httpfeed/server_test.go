@@ -32,8 +32,9 @@ province:
 centres:
   - id: guian
     name: {zh: 贵安, en: Gui'an}
+    identifier: CN-52-001
     declared: [{date: 2026-06-30, eflops: 1.5}]
-    clusters: [{id: hpc, class: super}]
+    clusters: [{id: hpc, class: super, identifier: CN-52-001/hpc}]
   - id: later
     status: planned
 `
@@ -52,11 +53,11 @@ func province() *capacity.Snapshot {
 	cpus := cell(capacity.Cell{Devices: [5]int64{1, 0, 0, 0, 1}}, 64)
 	cpus.Units[capacity.Busy], cpus.Units[capacity.Free] = 40, 24
 	s := &capacity.Snapshot{
-		Revision: 41, AsOf: time.Date(2026, 11, 23, 8, 0, 0, 250e6, time.UTC), Catalogue: "2026.11", StaleAfter: 30 * time.Second,
+		Revision: 41, AsOf: time.Date(2026, 11, 23, 8, 0, 0, 250e6, time.UTC), Catalogue: "2026.11", Registry: "1f2e3d4c", StaleAfter: 30 * time.Second,
 		Pools: []capacity.PoolCell{
-			{Pool: capacity.Pool{Centre: "guian", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "nvidia", Model: "nvidia-h200-sxm", Class: capacity.Intelligent, Basis: catalog.FP16, Peaks: h200, Domestic: telemetry.Known(false)}, Cell: gpus},
+			{Pool: capacity.Pool{Centre: "guian", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "nvidia", Model: "nvidia-h200-sxm", Class: capacity.Intelligent, Basis: catalog.FP16, Peaks: h200, Domestic: telemetry.Known(false), Entry: "nvidia-h200-sxm", CentreIdentifier: "CN-52-001"}, Cell: gpus},
 			{Pool: capacity.Pool{Centre: "guiyang", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "newcomer", Model: "=Newcomer, X1", Class: capacity.Intelligent, Basis: catalog.FP16}, Cell: unpriced},
-			{Pool: capacity.Pool{Centre: "guian", Cluster: "hpc", Kind: telemetry.CPU, Vendor: "hygon", Model: "hygon-c86-7285", Class: capacity.Super, Basis: catalog.FP64, Peaks: catalog.Peaks{}.With(catalog.FP64, 16_000), Domestic: telemetry.Known(true)}, Cell: cpus},
+			{Pool: capacity.Pool{Centre: "guian", Cluster: "hpc", Kind: telemetry.CPU, Vendor: "hygon", Model: "hygon-c86-7285", Class: capacity.Super, Basis: catalog.FP64, Peaks: catalog.Peaks{}.With(catalog.FP64, 16_000), Domestic: telemetry.Known(true), Entry: "hygon-dhyana", Identifier: "CN-52-001/hpc", CentreIdentifier: "CN-52-001"}, Cell: cpus},
 		},
 		Shapes: []capacity.Shape{{Pools: []int{0}, Rated: 2, Online: 1}, {Pools: []int{1}, Rated: 1, Online: 1}, {Pools: []int{2}, Rated: 2, Online: 1}},
 	}
