@@ -69,7 +69,7 @@ type candidate struct {
 
 // Match holds a request against every pool. It reads one snapshot and nothing else: answers at one revision are alike.
 func (l *Listing) Match(r Request) (*Match, error) {
-	r, err := r.normal()
+	r, err := r.Normal()
 	if err != nil {
 		return nil, err
 	}

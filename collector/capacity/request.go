@@ -80,8 +80,8 @@ func wrong(field, format string, args ...any) error {
 	return &RequestError{field, fmt.Errorf(format, args...)}
 }
 
-// normal returns the request with its defaults filled in, or what is wrong with it.
-func (r Request) normal() (Request, error) {
+// Normal returns the request with its defaults filled in, or what is wrong with it.
+func (r Request) Normal() (Request, error) {
 	r.Kind, r.Precision = cmp.Or(r.Kind, KindAccelerator), cmp.Or(r.Precision, ByClass)
 	r.Order, r.Limit = cmp.Or(r.Order, Pack), cmp.Or(r.Limit, DefaultLimit)
 	switch r.Kind {

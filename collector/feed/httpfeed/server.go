@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -33,7 +34,10 @@ func Handler(src Source) http.Handler {
 	get := func(path string, h http.HandlerFunc) {
 		mux.Handle(path, counted(src.Requests, path, readOnly(h)))
 	}
-	get("/v1/capacity", src.capacity)
+	kept := &kept{src: src}
+	get("/v1/capacity", kept.handler(capacityQuestion))
+	get("/v1/pools", kept.handler(kept.poolsQuestion))
+	get("/v1/match", kept.handler(matchQuestion))
 	get("/v1/centres", src.centres)
 	get("/metrics", promhttp.HandlerFor(src.Metrics, promhttp.HandlerOpts{Timeout: 10 * time.Second}).ServeHTTP)
 	get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
@@ -130,7 +134,7 @@ func problem(w http.ResponseWriter, status int, parameter, detail string) {
 }
 
 // writeJSON writes a value on one line. A client that went away is no concern of ours.
-func writeJSON(w http.ResponseWriter, v any) {
+func writeJSON(w io.Writer, v any) {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(v)
