@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/exameter/exameter/telemetry"
 )
 
 // reasons say why a pool stands where it stands, and what its figures leave out.
@@ -48,7 +50,7 @@ func (r *Request) gangsInWords() string {
 	case r.PerHost == 1:
 		return "free " + unit
 	default:
-		return fmt.Sprintf("times %d free %s on one host", r.PerHost, unit)
+		return fmt.Sprintf("gangs of %d free %s on a host", r.PerHost, unit)
 	}
 }
 
@@ -56,40 +58,41 @@ func (r *Request) gangsInWords() string {
 func (l *Listing) short(r *Request, c *candidate) string {
 	p := &l.Pools[c.at].Pool
 	var out []string
+	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if c.lack&lacksMemory != 0 {
-		has := "have an unknown amount"
+		has := "an unknown amount of memory"
 		if b, known := p.Memory.Get(); known {
-			has = "have " + decimal(gib(b))
+			has = decimal(gib(b)) + " GiB"
 		}
-		out = append(out, fmt.Sprintf("needs %s GiB a device; its devices %s", decimal(float64(r.Memory)/(1<<30)), has))
+		say("its devices have %s, and %s GiB are needed", has, decimal(gib(telemetry.Bytes(r.Memory))))
 	}
 	if c.lack&lacksPrice != 0 {
 		at := string(r.Precision)
 		if r.Precision == ByClass {
 			at = string(p.Basis)
 		}
-		out = append(out, fmt.Sprintf("needs %s Eflops; its model has no known peak at %s", r.Eflops.Eflops(), at))
+		say("its model has no known peak at %s, and %s Eflops are needed", at, r.Eflops.Eflops())
 	}
 	if c.lack&lacksReport != 0 {
-		has := "it has none"
+		has := "no host of it reports"
 		if c.age != nil {
-			has = "its oldest is " + decimal(c.age.Max) + " s old"
+			has = "its oldest report is " + decimal(c.age.Max) + " s old"
 		}
-		out = append(out, fmt.Sprintf("needs reports of at most %s s; %s", decimal(r.MaxAgeS), has))
+		say("%s, and at most %s s are wanted", has, decimal(r.MaxAgeS))
 	}
 	if c.lack&lacksRoom != 0 {
-		out = append(out, fmt.Sprintf("needs %d %s; it has %s", c.need, r.gangsInWords(), c.have))
+		say("needs %d %s, and has %s", c.need, r.gangsInWords(), c.have)
 	}
-	return strings.Join(out, ", and ")
+	return strings.Join(out, "; ")
 }
 
 // shortOfAll says what is missing where a request fits nowhere.
 func (l *Listing) shortOfAll(r *Request, ranked []candidate) string {
 	if len(ranked) == 0 {
-		return "there is no pool of what is asked for"
+		return "no pool is of what is asked for"
 	}
 	p := &l.Pools[ranked[0].at].Pool
-	return fmt.Sprintf("the nearest of %d pools, %s/%s %s, %s", len(ranked), p.Centre, p.Cluster, p.Model, l.short(r, &ranked[0]))
+	return fmt.Sprintf("it fits in none of %d pools; nearest is %s/%s %s: %s", len(ranked), p.Centre, p.Cluster, p.Model, l.short(r, &ranked[0]))
 }
 
 // hundredths prints units of an accelerator as devices, rounded down.

@@ -12,7 +12,7 @@ import (
 // Request says what somebody wants to start. At least one of Count, Hosts and Eflops is given.
 //
 // Kind is accelerator or cpu. Accelerators are counted in devices, processors in cores; Hosts of processors are those whose
-// processors are free as a whole.
+// processors are free as a whole, and are counted in hosts.
 type Request struct {
 	Kind      string    `json:"kind"` // KindAccelerator where empty
 	Unit      Unit      `json:"unit"` // what Count and PerHost count; set by Match
@@ -136,7 +136,7 @@ func (r *Request) contradiction() error {
 		return wrong("hosts", "contradicts count: want one of them")
 	case r.PerHost > 0 && r.Count%r.PerHost != 0:
 		return wrong("count", "%d is not a multiple of per_host, %d", r.Count, r.PerHost)
-	case r.Unit == UnitHost && r.PerHost > 0:
+	case r.Unit == UnitHost && r.PerHost > 1:
 		return wrong("per_host", "cannot be asked of hosts of processors, whose free cores are not counted by host: want count and per_host, or hosts alone")
 	case r.Unit == UnitHost && r.Eflops > 0:
 		return wrong("eflops", "cannot be asked of hosts of processors, whose cores are not counted by host: want count and eflops")
