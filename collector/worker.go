@@ -22,6 +22,7 @@ type worker struct {
 	parts   map[consume.Part]*part
 	applier applier
 	ticked  time.Time
+	breath  breath
 	moved   atomic.Int64 // when it last ticked, in ns, for others
 }
 
@@ -95,6 +96,7 @@ func (w *worker) tick() {
 		if p == nil || !w.c.consumer.Rebuilt(id, p.epoch) {
 			continue
 		}
+		w.breath.take(w.c)
 		w.publish(p)
 		one := p.fleet.Stats()
 		stats.Add(&one)
