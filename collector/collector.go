@@ -68,7 +68,6 @@ type collector struct {
 	view    *view.View
 	partial chan *consume.Batch
 	heard   time.Time // when the last partials were read
-	breath  breath
 
 	consumer   *consume.Consumer
 	quarantine *quarantine.Quarantine

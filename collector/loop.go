@@ -13,8 +13,8 @@ import (
 	"github.com/exameter/exameter/telemetry"
 )
 
-// rest is how long sums may rest before they are summed up again: records that come together are folded together.
-const rest = 20 * time.Millisecond
+// breath is how long sums may rest before they are summed up again: records that come together are folded together.
+const breath = 20 * time.Millisecond
 
 // hung is how long a worker may not have moved before this collector counts as hanging.
 const hung = 10 * time.Second
@@ -36,7 +36,7 @@ func (c *collector) watch(ctx context.Context) {
 			b.Done()
 			if !dirty {
 				dirty = true
-				due.Reset(rest)
+				due.Reset(breath)
 			}
 		case <-due.C:
 			dirty = false
@@ -67,7 +67,6 @@ func (c *collector) fold(b *consume.Batch) {
 		c.heard = time.Now()
 	}
 	for i := range b.Records {
-		c.breath.take(c)
 		rec := &b.Records[i]
 		outcome, err := c.view.Apply(rec.Key, rec.Value, rec.Offset, rec.Time)
 		c.metrics.Partials.WithLabelValues(outcome.String()).Inc()

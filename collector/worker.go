@@ -22,7 +22,6 @@ type worker struct {
 	parts   map[consume.Part]*part
 	applier applier
 	ticked  time.Time
-	breath  breath
 	moved   atomic.Int64 // when it last ticked, in ns, for others
 }
 
@@ -96,7 +95,6 @@ func (w *worker) tick() {
 		if p == nil || !w.c.consumer.Rebuilt(id, p.epoch) {
 			continue
 		}
-		w.breath.take(w.c)
 		w.publish(p)
 		one := p.fleet.Stats()
 		stats.Add(&one)
