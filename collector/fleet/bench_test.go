@@ -26,6 +26,7 @@ func benchRecords(n int) (*telemetry.Inventory, *telemetry.Report) {
 		Time:   start, Boot: fmt.Sprintf("%08x-1111-4000-8000-%012x", n, n), Seq: 1,
 	}
 	inv, r := &telemetry.Inventory{Header: h}, &telemetry.Report{Header: h}
+	inv.Name = fmt.Sprintf("gpu-%06d.guian", n)
 	inv.CPU = telemetry.Known(telemetry.CPUInfo{Vendor: "GenuineIntel", Name: "Intel(R) Xeon(R) Platinum 8480+", Cores: telemetry.Known(int64(112))})
 	for i := range benchDevices {
 		id := fmt.Sprintf("GPU-%08x-%04d-4000-8000-%012x", n, i, n)

@@ -14,7 +14,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/collector/hosts"
 	"github.com/exameter/exameter/collector/registry"
 )
 
@@ -25,6 +27,10 @@ type Source struct {
 	Ready    func() (ready bool, waiting string)
 	Metrics  *prometheus.Registry
 	Requests *prometheus.CounterVec // by path and code
+
+	Catalogue func() *catalog.Catalog                                     // for the sources of peaks
+	Hosts     func(context.Context, hosts.Query) (hosts.Page, error)      // of all collectors; nil where hosts are not listed
+	OwnHosts  func(context.Context, *hosts.Request) (*hosts.Reply, error) // of this collector's own parts
 }
 
 // Handler answers all paths.
@@ -35,6 +41,11 @@ func Handler(src Source) http.Handler {
 	}
 	get("/v1/capacity", src.capacity)
 	get("/v1/centres", src.centres)
+	get("/v1/explain", src.explain)
+	if src.Hosts != nil {
+		get("/v1/hosts", src.hosts)
+		mux.Handle(HostsPath, counted(src.Requests, HostsPath, src.ownHosts))
+	}
 	get("/metrics", promhttp.HandlerFor(src.Metrics, promhttp.HandlerOpts{Timeout: 10 * time.Second}).ServeHTTP)
 	get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
 	get("/readyz", src.readyz)
