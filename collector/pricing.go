@@ -24,7 +24,7 @@ func Pricing(cat *catalog.Catalog, reg *registry.Registry) fleet.Pricing {
 			return p
 		}
 		if m, ok := cat.LookupMemory(s.Vendor, s.Name, s.Memory); ok {
-			p.Vendor, p.Model, p.Domestic, p.Peaks, p.Entry = m.Vendor, m.ID, m.Domestic, m.Peaks, m.ID
+			p.Vendor, p.Model, p.Domestic, p.Peaks, p.Memory, p.Entry = m.Vendor, m.ID, m.Domestic, m.Peaks, m.Memory, m.ID
 		}
 		return p
 	}}

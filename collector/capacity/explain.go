@@ -70,10 +70,10 @@ type Units struct {
 
 // Peak is what one device, or one core, is priced at.
 type Peak struct {
-	Precision string `json:"precision"`
-	Of        string `json:"of"`     // device or core
-	Mflops    int64  `json:"mflops"` // 1e6 operations a second
-	Tflops    string `json:"tflops"` // the same, as a decimal
+	Precision string  `json:"precision"`
+	Of        string  `json:"of"`     // device or core
+	Mflops    int64   `json:"mflops"` // 1e6 operations a second
+	Tflops    float64 `json:"tflops"`
 }
 
 // Entry is the row of the catalogue that a peak is from, as the collector that answers has it.
@@ -153,14 +153,14 @@ func (s *Snapshot) explainPool(pc *PoolCell, asked Precision, cat *catalog.Catal
 		out.Equation = fmt.Sprintf("%d devices × no %s peak = unpriced", fig.Devices.Rated, asked)
 		return out
 	}
-	tflops := decimal(peak, 6)
-	out.Peak = &Peak{Precision: string(asked), Of: of, Mflops: peak, Tflops: tflops}
+	tflops := exact(peak, 6)
+	out.Peak = &Peak{Precision: string(asked), Of: of, Mflops: peak, Tflops: float64(peak) / 1e6}
 	out.Equation = fmt.Sprintf("%s %ss × %s Tflop/s = %s Eflops", quotient(out.Units.Rated, p.units()), of, tflops, fig.Eflops.Rated.Eflops())
 	return out
 }
 
-// decimal prints n ÷ 10^places exactly.
-func decimal(n int64, places int) string {
+// exact prints n ÷ 10^places.
+func exact(n int64, places int) string {
 	s := strconv.FormatInt(n, 10)
 	for len(s) <= places {
 		s = "0" + s

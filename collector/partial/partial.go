@@ -59,7 +59,8 @@ type Pool struct {
 	Basis    string           `json:"basis"`
 	Peaks    map[string]int64 `json:"peaks,omitempty"` // Mflop/s by precision
 	Domestic *bool            `json:"domestic,omitempty"`
-	Entry    string           `json:"entry,omitempty"` // the catalogue's row that peaks are from
+	Memory   *int64           `json:"memory,omitempty"` // of a device, in bytes
+	Entry    string           `json:"entry,omitempty"`  // the catalogue's row that peaks are from
 	// The identifiers of cluster and centre in the registry.
 	Identifier       string   `json:"identifier,omitempty"`
 	CentreIdentifier string   `json:"centre_identifier,omitempty"`
@@ -190,6 +191,9 @@ func poolOf(pc *capacity.PoolCell) Pool {
 	if v, ok := k.Domestic.Get(); ok {
 		out.Domestic = &v
 	}
+	if v, ok := k.Memory.Get(); ok {
+		out.Memory = new(int64(v))
+	}
 	for _, precision := range catalog.Precisions() {
 		if v, ok := k.Peaks.Get(precision); ok {
 			if out.Peaks == nil {
@@ -269,6 +273,9 @@ func (p *Partial) check() error {
 		if !sound(q.Devices[:]...) || !sound(q.Units[:]...) || !sound(q.Activity[:]...) || !sound(q.Power[:]...) || !sound(q.FreeHosts...) {
 			return fmt.Errorf("pool %d: a count is out of bounds", i)
 		}
+		if q.Memory != nil && !sound(*q.Memory) {
+			return fmt.Errorf("pool %d: memory %d", i, *q.Memory)
+		}
 		if len(q.FreeHosts) > capacity.MaxFree+1 {
 			return fmt.Errorf("pool %d: %d free_hosts", i, len(q.FreeHosts))
 		}
@@ -330,6 +337,9 @@ func (p *Partial) Pool(centre string, i int) capacity.PoolCell {
 	}
 	if q.Domestic != nil {
 		out.Pool.Domestic = telemetry.Known(*q.Domestic)
+	}
+	if q.Memory != nil {
+		out.Pool.Memory = telemetry.Known(telemetry.Bytes(*q.Memory))
 	}
 	for precision, v := range q.Peaks {
 		out.Pool.Peaks = out.Pool.Peaks.With(catalog.Precision(precision), v)

@@ -22,7 +22,7 @@ func TestRoundTrip(t *testing.T) {
 	cell.FreeHosts[0], cell.FreeHosts[capacity.MaxFree] = 17, 18
 	pool := capacity.Pool{
 		Centre: "guian", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "nvidia", Model: "m", Class: capacity.Intelligent, Basis: catalog.FP16,
-		Peaks: catalog.Peaks{}.With(catalog.FP16, 989_500_000).With(catalog.FP64, 0), Domestic: telemetry.Known(false),
+		Peaks: catalog.Peaks{}.With(catalog.FP16, 989_500_000).With(catalog.FP64, 0), Domestic: telemetry.Known(false), Memory: telemetry.Known(telemetry.Bytes(141 << 30)),
 		Entry: "row", Identifier: "CN-52-001/hpc", CentreIdentifier: "编号 1",
 	}
 	cpu := capacity.Pool{Centre: "guian", Cluster: "hpc", Kind: telemetry.CPU, Vendor: "hygon", Model: "=1,\"2\"", Class: capacity.Super, Basis: catalog.FP64, Domestic: telemetry.Known(true)}

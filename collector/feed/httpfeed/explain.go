@@ -1,9 +1,7 @@
 package httpfeed
 
 import (
-	"fmt"
 	"net/http"
-	"net/url"
 
 	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/collector/capacity"
@@ -19,9 +17,6 @@ type Explanation struct {
 	Hosts   []hosts.Host    `json:"hosts,omitempty"`
 	Missing []hosts.Missing `json:"missing,omitempty"`
 }
-
-// explainParameters are those of /v1/explain.
-var explainParameters = []string{"precision", "kind", "centre", "cluster", "vendor", "model", "class", "domestic", "hosts"}
 
 // explain answers GET /v1/explain.
 func (src Source) explain(w http.ResponseWriter, r *http.Request) {
@@ -61,20 +56,12 @@ func (src Source) explain(w http.ResponseWriter, r *http.Request) {
 }
 
 // parseExplain reads the parameters of /v1/explain: the filters, and how many example hosts are wanted.
-func parseExplain(raw string) (q capacity.Query, n int, err error) {
-	if q, _, err = parse(raw, explainParameters); err != nil {
-		return q, 0, err
-	}
-	values, err := url.ParseQuery(raw)
+func parseExplain(raw string) (q capacity.Query, examples int, err error) {
+	p, err := readParameters(raw)
 	if err != nil {
 		return q, 0, err
 	}
-	if given := values["hosts"]; len(given) > 1 {
-		return q, 0, &badParameter{"hosts", fmt.Errorf("is given %d times, want once", len(given))}
-	} else if len(given) == 1 {
-		if n, err = whole(given[0], 0, maxExamples); err != nil {
-			return q, 0, &badParameter{"hosts", err}
-		}
-	}
-	return q, n, nil
+	q, examples = p.filters(), int(p.integer("hosts", maxExamples))
+	q.Kind = p.enum("kind", capacity.KindAccelerator, capacity.KindCPU, capacity.KindAll)
+	return q, examples, p.done()
 }

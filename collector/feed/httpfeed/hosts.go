@@ -5,10 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/hosts"
@@ -31,99 +27,43 @@ type Hosts struct {
 	Missing  []hosts.Missing `json:"missing"`        // parts whose hosts are not among them
 }
 
-// hostsParameters are those of /v1/hosts.
-var hostsParameters = []string{
-	"precision", "kind", "centre", "cluster", "vendor", "model", "class", "domestic", "host", "name", "state", "online", "free_min", "sort", "limit", "cursor",
-}
-
 // parseHosts reads the parameters of /v1/hosts.
 func parseHosts(raw string) (hosts.Query, error) {
-	var q hosts.Query
-	values, err := url.ParseQuery(raw)
+	p, err := readParameters(raw)
 	if err != nil {
-		return q, &badParameter{"query", fmt.Errorf("%.100q cannot be parsed", raw)}
+		return hosts.Query{}, err
 	}
-	for _, name := range sortedNames(values) {
-		if !slices.Contains(hostsParameters, name) {
-			return q, &badParameter{clipped(name), fmt.Errorf("is not a parameter: want %s", strings.Join(hostsParameters, ", "))}
-		}
-		if err := readHosts(&q, name, values[name]); err != nil {
-			return q, &badParameter{name, err}
-		}
+	q := hosts.Query{
+		Pools: p.filters(), Host: p.name("host"), Name: p.name("name"), States: p.enums("state", hosts.StateNames[:]...),
+		FreeMin: int(p.integer("free_min", telemetry.MaxDevices)), Limit: int(p.integer("limit", hosts.MaxLimit)),
+		Sort: hosts.Order(p.enum("sort", string(hosts.ByPlace), string(hosts.ByFree), string(hosts.ByAge))),
+	}
+	q.Pools.Kind = p.enum("kind", capacity.KindAccelerator, capacity.KindCPU, capacity.KindAll)
+	if _, given := p.values["online"]; given {
+		q.Online = new(p.enum("online", "true", "false") == "true")
+	}
+	cursor, resumes := p.one("cursor")
+	if err := p.done(); err != nil {
+		return q, err
 	}
 	if q, err = q.Normal(); err != nil {
 		return q, err
 	}
-	if c := values.Get("cursor"); c != "" {
-		if err := q.Resume(c); err != nil {
+	if resumes {
+		if err := q.Resume(cursor); err != nil {
 			return q, &badParameter{"cursor", err}
 		}
 	}
 	return q, nil
 }
 
-// readHosts takes the values of one parameter.
-func readHosts(q *hosts.Query, name string, values []string) (err error) {
-	switch name {
-	case "host", "name", "online", "free_min", "sort", "limit", "cursor":
-		if len(values) > 1 {
-			return fmt.Errorf("is given %d times, want once", len(values))
-		}
+// name is a name, or a part of one; empty where it is not given.
+func (p *parameters) name(name string) string {
+	v, ok := p.one(name)
+	if ok && (v == "" || len(v) > telemetry.MaxName) {
+		p.fail(name, fmt.Errorf("is %d bytes long: want 1 to %d", len(v), telemetry.MaxName))
 	}
-	switch v := values[0]; name {
-	case "host":
-		q.Host, err = v, text(v)
-	case "name":
-		q.Name, err = v, text(v)
-	case "state":
-		if len(values) > maxValues {
-			return fmt.Errorf("is given %d times, want at most %d", len(values), maxValues)
-		}
-		for _, state := range split(values) {
-			if _, err := oneOf(state, hosts.StateNames[:]...); err != nil {
-				return err
-			}
-			q.States = append(q.States, state)
-		}
-		slices.Sort(q.States)
-		q.States = slices.Compact(q.States)
-	case "online":
-		v, err = oneOf(v, "true", "false")
-		online := v == "true"
-		q.Online = &online
-	case "free_min":
-		q.FreeMin, err = whole(v, 0, telemetry.MaxDevices)
-	case "sort":
-		v, err = oneOf(v, string(hosts.ByPlace), string(hosts.ByFree), string(hosts.ByAge))
-		q.Sort = hosts.Order(v)
-	case "limit":
-		q.Limit, err = whole(v, 1, hosts.MaxLimit)
-	case "cursor":
-		if v == "" {
-			return errors.New("is empty")
-		}
-	default:
-		var format string
-		return read(&q.Pools, &format, name, values)
-	}
-	return err
-}
-
-// text refuses what is no name.
-func text(v string) error {
-	if v == "" || len(v) > telemetry.MaxName {
-		return fmt.Errorf("is %d bytes long: want 1 to %d", len(v), telemetry.MaxName)
-	}
-	return nil
-}
-
-// whole reads a whole number in plain digits.
-func whole(v string, least, most int) (int, error) {
-	n, err := strconv.Atoi(v)
-	if err != nil || strconv.Itoa(n) != v || n < least || n > most {
-		return 0, fmt.Errorf("%q is not a whole number from %d to %d", clipped(v), least, most)
-	}
-	return n, nil
+	return v
 }
 
 // hosts answers GET /v1/hosts.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -39,7 +40,10 @@ func Handler(src Source) http.Handler {
 	get := func(path string, h http.HandlerFunc) {
 		mux.Handle(path, counted(src.Requests, path, readOnly(h)))
 	}
-	get("/v1/capacity", src.capacity)
+	kept := &kept{src: src}
+	get("/v1/capacity", kept.handler(capacityQuestion))
+	get("/v1/pools", kept.handler(kept.poolsQuestion))
+	get("/v1/match", kept.handler(matchQuestion))
 	get("/v1/centres", src.centres)
 	get("/v1/explain", src.explain)
 	if src.Hosts != nil {
@@ -141,7 +145,7 @@ func problem(w http.ResponseWriter, status int, parameter, detail string) {
 }
 
 // writeJSON writes a value on one line. A client that went away is no concern of ours.
-func writeJSON(w http.ResponseWriter, v any) {
+func writeJSON(w io.Writer, v any) {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(v)
