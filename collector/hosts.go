@@ -163,7 +163,7 @@ func (c *collector) ownHosts(ctx context.Context, req *hosts.Request) *hosts.Rep
 			if found[i] == nil {
 				continue // gone since
 			}
-			if l.lines += len(found[i].Devices); l.lines > hosts.MaxLines && len(reply.Rows) > 0 {
+			if l.lines += found[i].Lines(); l.lines > hosts.MaxLines && len(reply.Rows) > 0 {
 				return l.end(reply, list, from+i)
 			}
 			reply.Rows = append(reply.Rows, hosts.Row{Key: places[i].Key, Host: *found[i]})
@@ -178,7 +178,7 @@ type lister struct {
 	q     hosts.Query
 	now   time.Time
 	parts []consume.Part // places in a ranking name them by index
-	lines int            // devices that are listed
+	lines int
 	won   func() map[view.Won]bool
 }
 
@@ -193,48 +193,72 @@ func (l *lister) search(p consume.Part) *fleet.Search {
 func (l *lister) rank(ctx context.Context, w *worker) (*hosts.Ranking, []hosts.Missing) {
 	all := hosts.NewRanking(&l.q)
 	var missing []hosts.Missing
+	var mine []int
 	for i, id := range l.parts {
-		if l.c.workerOf(id) != w {
-			continue
+		if l.c.workerOf(id) == w {
+			mine = append(mine, i)
 		}
-		one, search, reason := hosts.NewRanking(&l.q), l.search(id), ""
-		for next, more := uint32(0), true; more && reason == ""; {
-			err := w.between(ctx, func() {
-				var p *part
-				if p, reason = w.listed(id); p != nil {
-					next, more = p.fleet.Rank(search, one, id.Number, i, next, glance)
+	}
+	var one *hosts.Ranking // of the part at hand, which leaves nothing behind where it goes before it was looked through
+	var search *fleet.Search
+	from := uint32(0)
+	glimpse := func() {
+		for room := uint32(glance); len(mine) > 0 && room > 0; {
+			id := l.parts[mine[0]]
+			p, why := w.listed(id)
+			if p != nil {
+				if one == nil {
+					one, search, from = hosts.NewRanking(&l.q), l.search(id), 0
 				}
-			})
-			if err != nil {
-				reason = hosts.Silent
+				next, more := p.fleet.Rank(search, one, id.Number, mine[0], from, room)
+				if room, from = room-(next-from), next; more {
+					continue
+				}
+				all.Take(one)
+			} else {
+				missing = append(missing, l.missing(id, why))
 			}
+			one, mine = nil, mine[1:]
 		}
-		if reason != "" {
-			missing = append(missing, hosts.Missing{Centre: id.Centre, Part: id.Number, Owner: l.c.instance, Why: reason})
-			continue
+	}
+	for len(mine) > 0 {
+		if err := w.between(ctx, glimpse); err != nil {
+			for _, i := range mine {
+				missing = append(missing, l.missing(l.parts[i], hosts.Silent))
+			}
+			break
 		}
-		all.Take(one)
 	}
 	return all, missing
+}
+
+func (l *lister) missing(id consume.Part, why string) hosts.Missing {
+	return hosts.Missing{Centre: id.Centre, Part: id.Number, Owner: l.c.instance, Why: why}
 }
 
 // look looks at hosts that were ranked. Those that are gone since are nil.
 func (l *lister) look(ctx context.Context, places []hosts.Place) ([]*hosts.Host, error) {
 	found := make([]*hosts.Host, len(places))
-	byPart := map[int][]int{}
+	byWorker := map[*worker]map[int][]int{} // and by part
 	for i := range places {
-		byPart[places[i].Part] = append(byPart[places[i].Part], i)
+		w := l.c.workerOf(l.parts[places[i].Part])
+		if byWorker[w] == nil {
+			byWorker[w] = map[int][]int{}
+		}
+		byWorker[w][places[i].Part] = append(byWorker[w][places[i].Part], i)
 	}
-	for part, which := range byPart {
-		id := l.parts[part]
-		w, search := l.c.workerOf(id), l.search(id)
+	for w, parts := range byWorker {
 		err := w.between(ctx, func() {
-			if p, _ := w.listed(id); p != nil {
+			for part, which := range parts {
+				p, _ := w.listed(l.parts[part])
+				if p == nil {
+					continue
+				}
 				ids := make([]string, len(which))
 				for n, i := range which {
 					ids[n] = places[i].Key.Host
 				}
-				for n, h := range p.fleet.Hosts(search, id.Centre, ids) {
+				for n, h := range p.fleet.Hosts(l.search(p.id), p.id.Centre, ids) {
 					found[which[n]] = h
 				}
 			}
@@ -254,7 +278,7 @@ func (l *lister) end(reply *hosts.Reply, list []hosts.Place, at int) *hosts.Repl
 	}
 	reply.Rows, reply.Upto, reply.Matching, reply.Missing = []hosts.Row{}, nil, 0, nil
 	for _, id := range l.parts {
-		reply.Missing = append(reply.Missing, hosts.Missing{Centre: id.Centre, Part: id.Number, Owner: l.c.instance, Why: hosts.Silent})
+		reply.Missing = append(reply.Missing, l.missing(id, hosts.Silent))
 	}
 	return reply
 }

@@ -1,7 +1,9 @@
 package collector
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -75,7 +77,8 @@ func two(t *testing.T, changeTwo func(*Config, *Options)) (one, other *running, 
 	// The parts that moved stand in the view under their new owner.
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		page := one.list("")
-		if len(page.Hosts) == 24 || changeTwo != nil && len(page.Missing) == 6 {
+		handed := !slices.ContainsFunc(page.Missing, func(m hosts.Missing) bool { return m.Owner != page.Missing[0].Owner || m.Why == hosts.Moved })
+		if len(page.Hosts) == 24 || changeTwo != nil && handed && len(page.Missing) == 6 {
 			return one, other, servers, p
 		}
 		if time.Now().After(deadline) {
@@ -194,13 +197,14 @@ func TestHostsOfADeadOwner(t *testing.T) {
 		answer  http.HandlerFunc
 		why     string
 	}{
-		"nobody listens":           {address: dead, why: hosts.Silent},
-		"nobody answers":           {address: mute.Addr().String(), why: hosts.Silent},
-		"something else answers":   {answer: func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>hello")) }, why: hosts.Garbled},
-		"a stranger answers":       {answer: replies(`{"schema":1,"instance":"stranger","rows":[],"upto":null,"matching":0,"missing":[]}`), why: hosts.Another},
-		"an answer without an end": {answer: func(w http.ResponseWriter, _ *http.Request) { endless(w) }, why: hosts.Garbled},
-		"it sends us elsewhere":    {answer: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://"+dead, http.StatusFound) }, why: hosts.Silent},
-		"it is crowded":            {answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, why: hosts.Crowded},
+		"nobody listens":                {address: dead, why: hosts.Silent},
+		"nobody answers":                {address: mute.Addr().String(), why: hosts.Silent},
+		"something else answers":        {answer: func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>hello")) }, why: hosts.Garbled},
+		"a stranger answers":            {answer: replies(`{"schema":1,"instance":"stranger","rows":[],"upto":null,"matching":0,"missing":[]}`), why: hosts.Another},
+		"an answer without an end":      {answer: func(w http.ResponseWriter, _ *http.Request) { endless(w) }, why: hosts.Garbled},
+		"it sends us elsewhere":         {answer: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://"+dead, http.StatusFound) }, why: hosts.Refused},
+		"it does not know the question": {answer: http.NotFound, why: hosts.Refused},
+		"it is crowded":                 {answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, why: hosts.Crowded},
 		"hosts that nobody asked for": {
 			answer: replies(`{"schema":1,"instance":"other","rows":[{"key":{"c":"z","h":"h"},"host":{"centre":"z","host":"h"}}],"upto":null,"matching":1}`), why: hosts.Garbled,
 		},
@@ -330,5 +334,30 @@ func TestExplain(t *testing.T) {
 		if len(e.Hosts) != 3 || len(e.Missing) != 0 || *e.Hosts[0].Devices[0].Eflops != 989_500_000 || e.Hosts[0].Host != servers[0].id {
 			t.Errorf("hosts %+v, missing %+v", e.Hosts, e.Missing)
 		}
+	}
+}
+
+// TestTurns lets as many questions in as there are turns, and sends others away before they wait for long.
+func TestTurns(t *testing.T) {
+	turn := make(turns, 2)
+	end, err := turn.take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := turn.take(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if _, err := turn.take(t.Context()); !errors.Is(err, errCrowded) || time.Since(began) > 2*waitWithin {
+		t.Errorf("%v after %s", err, time.Since(began))
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := turn.take(gone); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	end()
+	if _, err := turn.take(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

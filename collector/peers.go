@@ -20,12 +20,15 @@ import (
 const (
 	askWithin  = 2 * time.Second // for one owner's answer
 	dialWithin = time.Second
-	maxReply   = 16 << 20 // bytes of an answer
+	maxReply   = 32 << 20 // bytes of an answer: MaxLines of the longest names there can be
 	maxAsked   = 8        // owners that one question is put to at a time
 )
 
 // errCrowded says that a collector has too many questions to answer.
 var errCrowded = errors.New("too many questions at a time")
+
+// errRefused says that a collector does not take a question.
+var errRefused = errors.New("refused")
 
 // peers puts questions to other collectors.
 type peers struct{ client http.Client }
@@ -68,7 +71,7 @@ func (p *peers) hosts(ctx context.Context, address string, req *hosts.Request) (
 		return nil, fmt.Errorf("ask %s for hosts: %w", address, errCrowded)
 	default:
 		why, _ := io.ReadAll(io.LimitReader(limited, 500))
-		return nil, fmt.Errorf("ask %s for hosts: %s: %q", address, resp.Status, why)
+		return nil, fmt.Errorf("ask %s for hosts: %w: %s: %q", address, errRefused, resp.Status, why)
 	}
 	reply, err := hosts.ReadReply(limited, req)
 	if err != nil {
@@ -90,6 +93,8 @@ func why(err error) string {
 	switch {
 	case errors.Is(err, errCrowded):
 		return hosts.Crowded
+	case errors.Is(err, errRefused):
+		return hosts.Refused
 	case errors.As(err, &g) && !(errors.As(err, &timeout) && timeout.Timeout()):
 		return hosts.Garbled
 	default:

@@ -18,8 +18,8 @@ import (
 const (
 	DefaultLimit = 100  // hosts of a page where the question does not say
 	MaxLimit     = 1000 // hosts of a page
-	// MaxLines bounds the devices of a page: the page ends before the host with which they would be more. A page has one host at least.
-	MaxLines = 20_000
+	// MaxLines bounds the devices and pools of a page: it ends before the host with which they would be more. A page has one host at least.
+	MaxLines = 12_000
 )
 
 // Query asks for hosts. A host is listed with those of its devices that meet every filter, and not at all where none does.
@@ -87,7 +87,7 @@ func (q *Query) Named(id, name string) bool {
 	if !strings.HasPrefix(id, q.Host) {
 		return false
 	}
-	if begin, any := strings.CutSuffix(q.Name, "*"); any {
+	if begin, open := strings.CutSuffix(q.Name, "*"); open {
 		return strings.HasPrefix(name, begin)
 	}
 	return q.Name == "" || q.Name == name

@@ -20,6 +20,9 @@ type Host struct {
 	Devices   []Device `json:"devices"`
 }
 
+// Lines is how much of a page the host takes.
+func (h *Host) Lines() int { return len(h.Devices) + len(h.Pools) }
+
 // Pool is what a host has of one pool, over the devices listed.
 type Pool struct {
 	Cluster    string `json:"cluster"`

@@ -53,6 +53,7 @@ const (
 	Rebuilding = "its owner is reading it from Kafka"
 	Crowded    = "its owner has too many such questions to answer"
 	Garbled    = "its owner's answer cannot be used"
+	Refused    = "its owner refuses the question: it may be of another version"
 )
 
 // Page is one page of a list.
@@ -153,7 +154,7 @@ func Merge(q *Query, replies []*Reply) Page {
 		if upto != nil && r.Key.Compare(upto) > 0 {
 			break
 		}
-		if lines += len(r.Host.Devices); i == q.Limit || i > 0 && lines > MaxLines {
+		if lines += r.Host.Lines(); i == q.Limit || i > 0 && lines > MaxLines {
 			page.Next = &rows[i-1].Key
 			break
 		}
