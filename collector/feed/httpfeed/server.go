@@ -28,13 +28,28 @@ type Source struct {
 }
 
 // Handler answers all paths.
-func Handler(src Source) http.Handler {
-	mux := http.NewServeMux()
+func Handler(src Source) http.Handler { return routes(src) }
+
+// routed is a mux that knows its paths, so that a test can hold them against openapi.yaml.
+type routed struct {
+	http.ServeMux
+	paths []string
+}
+
+// Handle registers a handler for a path.
+func (m *routed) Handle(path string, h http.Handler) {
+	m.paths = append(m.paths, path)
+	m.ServeMux.Handle(path, h)
+}
+
+func routes(src Source) *routed {
+	mux := &routed{}
 	get := func(path string, h http.HandlerFunc) {
 		mux.Handle(path, counted(src.Requests, path, readOnly(h)))
 	}
 	get("/v1/capacity", src.capacity)
 	get("/v1/centres", src.centres)
+	get("/v1/openapi.json", openapi)
 	get("/metrics", promhttp.HandlerFor(src.Metrics, promhttp.HandlerOpts{Timeout: 10 * time.Second}).ServeHTTP)
 	get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
 	get("/readyz", src.readyz)
