@@ -236,43 +236,68 @@ type MatchPool struct {
 // HostList is one page of hosts.
 type HostList struct {
 	Head
-	Hosts   []Host   `json:"hosts"`
-	Next    string   `json:"next,omitempty"`
-	Missing []string `json:"missing,omitempty"` // parts whose owners did not answer: their hosts are not in the list
+	Matching int64     `json:"matching,omitempty"` // hosts that meet the filters, on all pages
+	Hosts    []Host    `json:"hosts"`
+	Next     string    `json:"next,omitempty"`
+	Missing  []Missing `json:"missing"` // parts whose owners did not answer: their hosts are not in the list
+}
+
+// Missing is a part whose hosts are not in an answer.
+type Missing struct {
+	Centre string `json:"centre"`
+	Part   int    `json:"part"`
+	Owner  string `json:"owner"` // the collector that should have answered
+	Why    string `json:"why"`
 }
 
 // Host is one server.
 type Host struct {
 	Centre  string   `json:"centre"`
 	Cluster string   `json:"cluster"`
-	Host    string   `json:"host"`
+	Host    string   `json:"host"` // its id
 	Name    string   `json:"name,omitempty"`
 	Online  bool     `json:"online"`
-	AgeS    *float64 `json:"age_s"` // of its last report; nil where it never came
-	Devices []Device `json:"devices"`
+	AgeS    *float64 `json:"age_s"` // of its last report; nil where none is known
+	Free    int      `json:"free"`  // free devices of the pools asked for, whatever states were asked for
+	// NotCounted says why nothing of the host counts, and Elsewhere how many of its devices count on other hosts.
+	NotCounted string     `json:"not_counted,omitempty"`
+	Elsewhere  int        `json:"elsewhere,omitempty"`
+	Pools      []HostPool `json:"pools"`
+	Devices    []Device   `json:"devices"`
 }
 
-// Free counts the host's free devices.
-func (h *Host) Free() (n int) {
-	for i := range h.Devices {
-		if h.Devices[i].State == "free" {
-			n++
-		}
-	}
-	return n
+// HostPool is a pool that a host has devices in.
+type HostPool struct {
+	Cluster    string `json:"cluster"`
+	Kind       string `json:"kind"`
+	Vendor     string `json:"vendor"`
+	Model      string `json:"model"`
+	Class      string `json:"class"`
+	Domestic   string `json:"domestic"`
+	Identifier string `json:"identifier,omitempty"`
+	Devices    int    `json:"devices"`
+	Free       int    `json:"free"`
 }
 
 // Device is one accelerator, or all processors of a host.
 type Device struct {
-	ID       string   `json:"id"`
-	Kind     string   `json:"kind"`
-	Vendor   string   `json:"vendor"`
-	Name     string   `json:"name"`  // as its vendor's tool prints it
-	Model    string   `json:"model"` // the catalogue's id
-	State    string   `json:"state"` // busy, free, drained, faulty or stale
-	Reason   string   `json:"reason,omitempty"`
-	PowerW   *float64 `json:"power_w,omitempty"`
-	Activity *float64 `json:"activity,omitempty"`
+	ID         string   `json:"id"`
+	Kind       string   `json:"kind"`
+	Vendor     string   `json:"vendor"`
+	Name       string   `json:"name"`  // as its vendor's tool prints it
+	Model      string   `json:"model"` // the catalogue's id
+	Class      string   `json:"class"`
+	State      string   `json:"state"` // busy, free, drained, faulty or stale
+	Reason     string   `json:"reason,omitempty"`
+	Eflops     *Flops   `json:"eflops"` // nil where it is unpriced
+	PowerW     *float64 `json:"power_w,omitempty"`
+	Activity   *float64 `json:"activity,omitempty"`
+	ActivityOf string   `json:"activity_of,omitempty"`
+	Cores      int64    `json:"cores,omitempty"` // of processors
+	CoresBusy  *int64   `json:"cores_busy,omitempty"`
+	BusyShare  *float64 `json:"busy_share,omitempty"` // of a partitioned accelerator that is busy
+	Contested  bool     `json:"contested,omitempty"`  // other hosts claim it too; it counts here
+	NotCounted string   `json:"not_counted,omitempty"`
 }
 
 // Centres are the registry's centres beside what is observed of them.

@@ -25,7 +25,7 @@ import (
 func document(name string) any {
 	for prefix, doc := range map[string]any{
 		"centres": &client.Centres{}, "pools": &client.Pools{}, "match": &client.Match{}, "hosts": &client.HostList{},
-		"explain": nil, "history": &client.History{},
+		"explain": &client.Explanation{}, "history": &client.History{},
 	} {
 		if strings.HasPrefix(name, prefix) {
 			return doc
@@ -47,9 +47,6 @@ func TestTypesAreTheServers(t *testing.T) {
 			t.Fatal(err)
 		}
 		doc := document(filepath.Base(file))
-		if doc == nil {
-			continue // it is read as it is
-		}
 		d := json.NewDecoder(bytes.NewReader(text))
 		d.DisallowUnknownFields()
 		if err := d.Decode(doc); err != nil {

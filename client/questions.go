@@ -1,10 +1,14 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -86,7 +90,7 @@ func (c *Client) Hosts(ctx context.Context, q HostsQuery) (*HostList, error) {
 // twice, where the list had to be begun anew. It returns the last page's head and what any page missed.
 func (c *Client) AllHosts(ctx context.Context, q HostsQuery, do func(*Host) error) (*HostList, error) {
 	var last *HostList
-	missing := map[string]bool{}
+	missing := map[Missing]bool{}
 	err := pages(func(cursor string) (string, error) {
 		q.Cursor = cursor
 		page, err := c.Hosts(ctx, q)
@@ -107,7 +111,9 @@ func (c *Client) AllHosts(ctx context.Context, q HostsQuery, do func(*Host) erro
 	if err != nil {
 		return nil, err
 	}
-	last.Hosts, last.Next, last.Missing = nil, "", sorted(missing)
+	last.Hosts, last.Next, last.Missing = nil, "", slices.SortedFunc(maps.Keys(missing), func(a, b Missing) int {
+		return cmp.Or(strings.Compare(a.Centre, b.Centre), cmp.Compare(a.Part, b.Part))
+	})
 	return last, nil
 }
 

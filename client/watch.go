@@ -251,13 +251,3 @@ func (d *Dimensions) Get(name string) string {
 	}
 	return ""
 }
-
-// sorted are the members of a set.
-func sorted(set map[string]bool) []string {
-	out := make([]string, 0, len(set))
-	for v := range set {
-		out = append(out, v)
-	}
-	slices.Sort(out)
-	return out
-}

@@ -100,13 +100,14 @@ type matchAnswer struct {
 func (c *Collector) hosts(r *http.Request) any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	doc := &client.HostList{Head: c.head(r), Hosts: []client.Host{}, Missing: []string{"guiyang-west/3"}}
+	doc := &client.HostList{Head: c.head(r), Hosts: []client.Host{}, Matching: 0, Missing: []client.Missing{{Centre: "guiyang-west", Part: 3, Owner: "collector-2", Why: "it did not answer within 2 s"}}}
 	fresh, old := 2.1, 95.0
 	for i, p := range c.chosen(r) {
 		for j, age := range []*float64{&fresh, &old} {
-			h := client.Host{Centre: p.Centre, Cluster: p.Cluster, Host: fmt.Sprintf("%032x", 16*i+j), Name: fmt.Sprintf("%s-%03d", p.Vendor, 10*i+j), Online: j == 0, AgeS: age}
+			h := client.Host{Centre: p.Centre, Cluster: p.Cluster, Host: fmt.Sprintf("%032x", 16*i+j), Name: fmt.Sprintf("%s-%03d", p.Vendor, 10*i+j), Online: j == 0, AgeS: age, Free: 8 - 8*j, Pools: []client.HostPool{}}
+			h.Pools = append(h.Pools, client.HostPool{Cluster: p.Cluster, Kind: p.Kind, Vendor: p.Vendor, Model: p.Model, Class: p.Class, Domestic: p.Domestic, Devices: 8, Free: h.Free})
 			for k := range 8 {
-				d := client.Device{ID: fmt.Sprintf("GPU-%04d-%d", 10*i+j, k), Kind: p.Kind, Vendor: p.Vendor, Name: p.Model, Model: p.Model, State: "free"}
+				d := client.Device{ID: fmt.Sprintf("GPU-%04d-%d", 10*i+j, k), Kind: p.Kind, Vendor: p.Vendor, Name: p.Model, Model: p.Model, Class: p.Class, State: "free"}
 				switch {
 				case j == 1 && k == 3:
 					d.State, d.Reason = "faulty", "uncorrectable ECC error"
@@ -116,6 +117,7 @@ func (c *Collector) hosts(r *http.Request) any {
 				h.Devices = append(h.Devices, d)
 			}
 			doc.Hosts = append(doc.Hosts, h)
+			doc.Matching++
 		}
 	}
 	return listed[any]{doc, doc.Revision}
@@ -170,21 +172,36 @@ func (c *Collector) history(r *http.Request) any {
 func (c *Collector) explain(r *http.Request) any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	head, err := json.Marshal(c.head(r))
-	if err != nil {
-		panic(err)
-	}
-	doc := map[string]any{}
-	if err := json.Unmarshal(head, &doc); err != nil {
-		panic(err)
-	}
-	doc["revision"] = c.revision
-	var pools []map[string]any
+	doc := &client.Explanation{Head: c.head(r), Centres: []client.ExplainedCentre{}, Rules: []client.ExplainedRule{{ID: "dense", Text: "Peaks are dense, without sparsity."}}}
 	for _, p := range c.chosen(r) {
-		pools = append(pools, map[string]any{"centre": p.Centre, "model": p.Model, "devices": p.Devices.Rated, "peak_tflops": p.PeakTflops["fp16"], "eflops": p.Eflops.Rated})
+		var f client.Figure
+		add(&f, &p.Figure)
+		e := client.ExplainedPool{
+			Cluster: p.Cluster, Identifier: p.Identifier, Kind: p.Kind, Vendor: p.Vendor, Model: p.Model, Class: p.Class, Domestic: p.Domestic,
+			Counted:  client.Counted{Devices: p.Devices, Eflops: p.Eflops},
+			Units:    client.Units{Of: "slice", PerDevice: 10080, Rated: 10080 * p.Devices.Rated, Busy: 10080 * p.Devices.Busy, Free: 10080 * p.Devices.Free},
+			Equation: fmt.Sprintf("%d devices × no fp16 peak = unpriced", p.Devices.Rated),
+		}
+		if peak := p.PeakTflops["fp16"]; peak > 0 {
+			e.Peak = &client.Peak{Precision: "fp16", Of: "device", Mflops: int64(peak * 1e6), Tflops: peak}
+			e.Catalogue = &client.CatalogueRow{ID: p.Model, Name: "Model of " + p.Vendor, Confidence: "official", Source: "the vendor's data sheet", Version: "2026.11"}
+			e.Equation = fmt.Sprintf("%d devices × %v Tflop/s = %s Eflops", p.Devices.Rated, peak, p.Eflops.Rated)
+		}
+		at := slices.IndexFunc(doc.Centres, func(x client.ExplainedCentre) bool { return x.Centre == p.Centre })
+		if at < 0 {
+			at = len(doc.Centres)
+			doc.Centres = append(doc.Centres, client.ExplainedCentre{Centre: p.Centre})
+		}
+		ce := &doc.Centres[at]
+		sum := client.Figure{Devices: ce.Devices, Eflops: ce.Eflops}
+		add(&sum, &f)
+		ce.Devices, ce.Eflops, ce.Pools = sum.Devices, sum.Eflops, append(ce.Pools, e)
+		sum = client.Figure{Devices: doc.Total.Devices, Eflops: doc.Total.Eflops}
+		add(&sum, &f)
+		doc.Total = client.Counted{Devices: sum.Devices, Eflops: sum.Eflops}
 	}
-	doc["pools"] = pools
-	doc["not_counted"] = []map[string]any{{"why": "unpriced", "devices": 32}}
+	unpriced := doc.Total.Devices.Unpriced
+	doc.NotCounted = []client.NotCounted{{What: "unpriced", Scope: "figure", Devices: &unpriced, Models: []string{"Newcomer X1"}, Why: "the catalogue has no peak for the model"}}
 	return listed[any]{doc, c.revision}
 }
 

@@ -24,10 +24,6 @@ func TestStubKeepsTheContract(t *testing.T) {
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	loose, errs := validator.NewValidator(doc, config.WithFormatAssertions())
-	if len(errs) > 0 {
-		t.Fatal(errs)
-	}
 	c := stub.New()
 	for _, target := range []string{
 		"/v1/capacity", "/v1/capacity?by=centre,model", "/v1/capacity?by=pool&vendor=huawei", "/v1/capacity?centre=nowhere",
@@ -37,11 +33,7 @@ func TestStubKeepsTheContract(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, target, nil)
 		w := httptest.NewRecorder()
 		c.ServeHTTP(w, r)
-		check := v
-		if r.URL.Path == "/v1/explain" {
-			check = loose // the document leaves its shape open
-		}
-		if ok, errs := check.ValidateHttpResponse(r, w.Result()); !ok {
+		if ok, errs := v.ValidateHttpResponse(r, w.Result()); !ok {
 			for _, e := range errs {
 				t.Errorf("%s: %s: %s", target, e.Message, e.Reason)
 				for _, s := range e.SchemaValidationErrors {
