@@ -303,14 +303,56 @@ type Device struct {
 // Centres are the registry's centres beside what is observed of them.
 type Centres struct {
 	Head
-	Province Province `json:"province"`
-	Centres  []Centre `json:"centres"`
+	// DescribedBy is the registry that names and plans are from, where it is not the one that figures were made by.
+	DescribedBy *string  `json:"described_by,omitempty"`
+	Province    Province `json:"province"`
+	Centres     []Centre `json:"centres"`
 }
 
 // Province is the plan for all centres together.
 type Province struct {
-	Name   Name    `json:"name"`
-	Target *Target `json:"target"`
+	Name     Name     `json:"name"`
+	Target   *Target  `json:"target"`
+	Statuses Statuses `json:"statuses"`
+	Observed Observed `json:"observed"`
+	Capacity Figure   `json:"capacity"`
+}
+
+// Statuses counts centres by status; those that the registry does not have are operating.
+type Statuses struct {
+	Planned   int `json:"planned"`
+	Building  int `json:"building"`
+	Operating int `json:"operating"`
+}
+
+// Observed holds what is measured against what was said.
+type Observed struct {
+	Declared *AgainstDeclared `json:"declared"` // the declaration in force; nil where there is none
+	Target   *AgainstTarget   `json:"target"`   // nil where there is none
+}
+
+// AgainstDeclared compares with the declaration in force, at its precision.
+type AgainstDeclared struct {
+	Declaration
+	Measured
+}
+
+// AgainstTarget compares with a target.
+type AgainstTarget struct {
+	Target
+	Precision string `json:"precision"`
+	Measured
+	ShortBy Flops `json:"short_by"` // what rated lacks of it; zero where it has been reached
+}
+
+// Measured is what is there, and the share of what was said that it is. Unpriced devices are worth nothing in it: with some, the
+// shares are too low by what nobody knows.
+type Measured struct {
+	Rated       Flops   `json:"rated"`
+	Online      Flops   `json:"online"`
+	RatedShare  float64 `json:"rated_share"`
+	OnlineShare float64 `json:"online_share"`
+	Unpriced    int64   `json:"unpriced"` // devices
 }
 
 // Name is a name in two languages.
@@ -350,5 +392,6 @@ type Centre struct {
 	Target     *Target       `json:"target"`
 	Clusters   []Cluster     `json:"clusters"`
 	Registered bool          `json:"registered"` // whether the registry has it
-	Capacity   *Figure       `json:"capacity"`   // nil where none of its devices is known
+	Observed   Observed      `json:"observed"`
+	Capacity   *Figure       `json:"capacity"` // nil where none of its devices is known
 }

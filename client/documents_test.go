@@ -46,6 +46,9 @@ func TestTypesAreTheServers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if filepath.Base(file) == "hosts-asked.json" {
+			continue // what collectors ask each other
+		}
 		doc := document(filepath.Base(file))
 		d := json.NewDecoder(bytes.NewReader(text))
 		d.DisallowUnknownFields()

@@ -55,9 +55,10 @@ func (q parameters) number(name string, v int64) {
 	}
 }
 
+// decimal gives at most the 12 places that a collector takes.
 func (q parameters) decimal(name string, v float64) {
 	if v != 0 {
-		q[name] = []string{strconv.FormatFloat(v, 'f', -1, 64)}
+		q[name] = []string{strings.TrimRight(strings.TrimRight(strconv.FormatFloat(v, 'f', 12, 64), "0"), ".")}
 	}
 }
 

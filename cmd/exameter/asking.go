@@ -91,6 +91,12 @@ type printed interface {
 	csv() ([][]string, error)
 }
 
+// collectorRows are rows that the collector gave.
+type collectorRows []byte
+
+func (collectorRows) table(look) (string, error) { return "", errNoRows }
+func (collectorRows) csv() ([][]string, error)   { return nil, errNoRows }
+
 // ask returns one answer as it is to be printed.
 func (a *asking) ask(ctx context.Context, c *client.Client, q question, l look) ([]byte, printed, error) {
 	if a.output.value == "csv" && q.rows {
@@ -99,7 +105,7 @@ func (a *asking) ask(ctx context.Context, c *client.Client, q question, l look) 
 		if err != nil {
 			return nil, nil, err
 		}
-		return got.Body, nil, nil
+		return got.Body, collectorRows(got.Body), nil
 	}
 	got, err := c.Get(ctx, q.path, q.query)
 	if err != nil {

@@ -64,7 +64,7 @@ func TestProgramsAreNotTranslated(t *testing.T) {
 	c := stub.Start(t)
 	t.Setenv("EXAMETER_COLLECTOR", c.URL)
 	for _, args := range []string{
-		"match --count 480 --per-host 8", "hosts", "centres", "explain", "history",
+		"hosts", "centres", "explain", "history",
 	} {
 		var first string
 		for _, language := range []string{"C", "zh_CN.UTF-8"} {
@@ -85,7 +85,7 @@ func TestProgramsAreNotTranslated(t *testing.T) {
 			t.Errorf("%s: status %d, %s", args, status, out)
 		}
 	}
-	for _, args := range []string{"capacity --by centre", "pools"} {
+	for _, args := range []string{"capacity --by centre", "pools", "match --count 8"} {
 		_, _, _ = exameter(t, append(strings.Fields(args), "-o", "csv")...)
 		if asked := c.Asked(); !strings.Contains(asked[len(asked)-1], "format=csv") {
 			t.Errorf("%s: the collector's own rows were not asked for: %s", args, asked[len(asked)-1])
@@ -106,6 +106,16 @@ func TestMatchSaysWhatIsShort(t *testing.T) {
 	locale(t, "C")
 	out, said, status := exameter(t, "match", "--count", "512", "--per-host", "8", "-o", "json")
 	if status != 1 || !json.Valid([]byte(out)) || said != "exameter: it fits nowhere: needs 64 hosts with 8 free; the best pool has 61\n" {
+		t.Errorf("status %d, said %q, %s", status, said, out)
+	}
+	out, said, status = exameter(t, "match", "--count", "512", "--per-host", "8", "-o", "csv")
+	if status != 1 || !strings.HasPrefix(out, "rank,") || said != "exameter: it fits nowhere: needs 64 hosts with 8 free; it has 61\n" {
+		t.Errorf("status %d, said %q, %s", status, said, out)
+	}
+	if _, said, status = exameter(t, "match", "--hosts", "1", "--model", "nothing", "-o", "csv"); status != 1 || said != "exameter: it fits nowhere: no pool matches\n" {
+		t.Errorf("status %d, said %q", status, said)
+	}
+	if out, said, status = exameter(t, "match", "--count", "8", "--per-host", "8", "-o", "csv"); status != 0 || said != "" || !strings.HasPrefix(out, "rank,") {
 		t.Errorf("status %d, said %q, %s", status, said, out)
 	}
 }

@@ -108,7 +108,7 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 
 // demoRegistry names the centres for people.
 func demoRegistry() *registry.Registry {
-	r := &registry.Registry{Province: registry.Province{Name: registry.Name{Zh: "模拟省", En: "Simulated province"}}}
+	r := &registry.Registry{Revision: "demo", Province: registry.Province{Name: registry.Name{Zh: "模拟省", En: "Simulated province"}}}
 	for _, c := range sim.DefaultCentres() {
 		r.Centres = append(r.Centres, registry.Centre{
 			ID: c.ID, Name: registry.Name{Zh: c.Names.ZH, En: c.Names.EN}, Status: registry.Operating, Clusters: demoClusters(&c),

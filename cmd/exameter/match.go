@@ -1,7 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/csv"
+	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -104,17 +110,17 @@ func (f *matchFlags) run(cmd *cobra.Command) error {
 	if err := f.fill(cmd); err != nil {
 		return err
 	}
-	doc, err := f.asking.run(cmd, question{path: "v1/match", query: f.query.Values(), read: func(body []byte) (printed, error) {
+	doc, err := f.asking.run(cmd, question{path: "v1/match", query: f.query.Values(), rows: true, read: func(body []byte) (printed, error) {
 		var doc client.Match
 		if err := decoded(body, &doc); err != nil {
 			return nil, err
 		}
 		return matchTable{&doc}, nil
 	}})
-	if m, ok := doc.(matchTable); err == nil && ok && !m.Fits {
-		return fmt.Errorf("%s", lookOf(cmd.OutOrStdout()).shortOf(m.Match))
+	if err != nil {
+		return err
 	}
-	return err
+	return lookOf(cmd.OutOrStdout()).verdict(doc)
 }
 
 // shortOf says what is short where a job fits nowhere, in the collector's words, or in Chinese by its numbers.
@@ -178,27 +184,31 @@ func (d matchTable) table(l look) (string, error) {
 	return b.String(), nil
 }
 
-func (d matchTable) csv() ([][]string, error) {
-	rows := [][]string{{
-		"rank", "fits", "centre", "cluster", "kind", "vendor", "model", "class", "domestic", "identifier", "memory_gib", "gangs", "gangs_needed",
-		"devices_free", "devices_usable", "hosts_free", "hosts_needed", "eflops_usable", "age_max_s", "short", "revision", "as_of",
-	}}
-	for i := range d.Pools {
-		p := &d.Pools[i]
-		worth, oldest := "", ""
-		if p.EflopsUsable != nil {
-			worth = p.EflopsUsable.String()
+func (matchTable) csv() ([][]string, error) { return nil, errNoRows }
+
+// verdict says what is short where a job fits nowhere.
+func (l look) verdict(doc printed) error {
+	switch doc := doc.(type) {
+	case matchTable:
+		if !doc.Fits {
+			return errors.New(l.shortOf(doc.Match))
 		}
-		if p.Age != nil {
-			oldest = decimal(&p.Age.Max)
+	case collectorRows:
+		rows, err := csv.NewReader(bytes.NewReader(doc)).ReadAll()
+		if err != nil || len(rows) == 0 {
+			return fmt.Errorf("read the collector's answer: %w", cmp.Or(err, io.ErrUnexpectedEOF))
 		}
-		rows = append(rows, []string{
-			strconv.Itoa(p.Rank), strconv.FormatBool(p.Fits), p.Centre, p.Cluster, p.Kind, p.Vendor, p.Model, p.Class, p.Domestic, p.Identifier, decimal(p.MemoryGiB),
-			strconv.FormatInt(p.Gangs, 10), whole(p.GangsNeeded), strconv.FormatInt(p.DevicesFree, 10), strconv.FormatInt(p.DevicesUsable, 10), whole(p.HostsFree), whole(p.HostsNeeded),
-			worth, oldest, p.Short, strconv.FormatInt(d.Revision, 10), d.AsOf.Format(time.RFC3339Nano),
-		})
+		fits, short := slices.Index(rows[0], "fits"), slices.Index(rows[0], "short")
+		switch {
+		case fits < 0 || short < 0:
+			return fmt.Errorf("read the collector's answer: its rows have no columns fits and short")
+		case len(rows) == 1:
+			return errors.New(l.t("it fits nowhere: no pool matches"))
+		case rows[1][fits] != "true": // what fits comes first
+			return errors.New(l.t("it fits nowhere: %s", printable(rows[1][short])))
+		}
 	}
-	return rows, nil
+	return nil
 }
 
 // atLeast prints a number of which only bounds may be known.
@@ -217,14 +227,7 @@ func number(n *int64) string {
 	return strconv.FormatInt(*n, 10)
 }
 
-// whole and decimal print numbers for programs; what is unknown is empty.
-func whole(n *int64) string {
-	if n == nil {
-		return ""
-	}
-	return strconv.FormatInt(*n, 10)
-}
-
+// decimal prints a number for programs; what is unknown is empty.
 func decimal(v *float64) string {
 	if v == nil {
 		return ""

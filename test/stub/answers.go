@@ -3,6 +3,7 @@ package stub
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"sort"
@@ -94,6 +95,27 @@ type matchAnswer struct {
 	*client.Match
 	Candidates int64 `json:"candidates"`
 	Fitting    int64 `json:"fitting"`
+}
+
+// rows writes the first columns of what collectors give as CSV.
+func rows(w io.Writer, doc any) {
+	switch doc := doc.(type) {
+	case listed[matchAnswer]:
+		fmt.Fprintln(w, "rank,centre,model,fits,short,revision")
+		for _, p := range doc.doc.Pools {
+			fmt.Fprintf(w, "%d,%s,%s,%v,%s,%d\n", p.Rank, p.Centre, p.Model, p.Fits, p.Short, doc.revision)
+		}
+	case capacityAnswer:
+		fmt.Fprintln(w, "centre,devices_free,revision")
+		for _, g := range doc.Groups {
+			fmt.Fprintf(w, "%s,%d,%d\n", g.Centre, g.Devices.Free, doc.Revision)
+		}
+	case listed[any]:
+		fmt.Fprintln(w, "centre,model,devices_free,revision")
+		for _, p := range doc.doc.(*client.Pools).Pools {
+			fmt.Fprintf(w, "%s,%s,%d,%d\n", p.Centre, p.Model, p.Devices.Free, doc.revision)
+		}
+	}
 }
 
 // hosts are two for each pool: the first wholly free, the second with a faulty device and silent.

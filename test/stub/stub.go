@@ -152,6 +152,11 @@ func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
+	if r.FormValue("format") == "csv" {
+		w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
+		rows(w, doc)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	h := doc.(interface{ at() int64 })
 	w.Header().Set("ETag", fmt.Sprintf(`"%d"`, h.at()))
