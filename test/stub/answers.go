@@ -162,10 +162,22 @@ func (c *Collector) centres(r *http.Request) any {
 			ce.Identifier = "52-0001"
 			ce.Declared = []client.Declaration{{Date: "2026-06-30", Eflops: eflop / 2, Precision: "fp16"}}
 			ce.Target = &client.Target{Date: "2027-06-30", Eflops: 30 * eflop}
+			rated := ce.Capacity.Eflops.Rated
+			measured := client.Measured{Rated: rated, Online: rated, RatedShare: rated.Float() / 0.5, OnlineShare: rated.Float() / 0.5}
+			ce.Observed.Declared = &client.AgainstDeclared{Declaration: ce.Declared[0], Measured: measured}
+			measured.RatedShare, measured.OnlineShare = rated.Float()/30, rated.Float()/30
+			ce.Observed.Target = &client.AgainstTarget{Target: *ce.Target, Precision: "class", Measured: measured, ShortBy: ce.Target.Eflops - rated}
 			ce.Clusters = []client.Cluster{{ID: "train", Identifier: "52-0001-01"}}
 		}
 		doc.Centres = append(doc.Centres, ce)
 	}
+	for _, p := range c.pools {
+		add(&doc.Province.Capacity, &p.Figure)
+	}
+	rated := doc.Province.Capacity.Eflops.Rated
+	doc.Province.Statuses = client.Statuses{Planned: 1, Operating: 3}
+	doc.Province.Observed.Target = &client.AgainstTarget{Target: *doc.Province.Target, Precision: "class", ShortBy: 260*eflop - rated,
+		Measured: client.Measured{Rated: rated, Online: rated, RatedShare: rated.Float() / 260, OnlineShare: rated.Float() / 260, Unpriced: 32}}
 	doc.Centres = append(doc.Centres, client.Centre{ID: "zunyi", Name: client.Name{Zh: "遵义", En: "Zunyi"}, Status: "planned", Declared: []client.Declaration{}, Clusters: []client.Cluster{}, Registered: true})
 	return listed[any]{doc, doc.Revision}
 }
