@@ -35,8 +35,22 @@ type Source struct {
 }
 
 // Handler answers all paths.
-func Handler(src Source) http.Handler {
-	mux := http.NewServeMux()
+func Handler(src Source) http.Handler { return routes(src) }
+
+// routed is a mux that knows its paths, so that a test can hold them against openapi.yaml.
+type routed struct {
+	http.ServeMux
+	paths []string
+}
+
+// Handle registers a handler for a path.
+func (m *routed) Handle(path string, h http.Handler) {
+	m.paths = append(m.paths, path)
+	m.ServeMux.Handle(path, h)
+}
+
+func routes(src Source) *routed {
+	mux := &routed{}
 	get := func(path string, h http.HandlerFunc) {
 		mux.Handle(path, counted(src.Requests, path, readOnly(h)))
 	}
@@ -45,6 +59,7 @@ func Handler(src Source) http.Handler {
 	get("/v1/pools", kept.handler(kept.poolsQuestion))
 	get("/v1/match", kept.handler(matchQuestion))
 	get("/v1/centres", src.centres)
+	get("/v1/openapi.json", openapi)
 	get("/v1/explain", src.explain)
 	if src.Hosts != nil {
 		get("/v1/hosts", src.hosts)
