@@ -24,6 +24,7 @@ type Snapshot struct {
 	Pools      []PoolCell
 	Shapes     []Shape
 	Contenders []Contender // of one part's snapshot, sorted by host
+	Odd        []Odd       // of the sum of parts, by centre
 }
 
 // Parts says how fresh the parts are that figures were summed from. A part is one partition of one centre.

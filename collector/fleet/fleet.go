@@ -228,6 +228,7 @@ func (f *Fleet) ApplyInventory(centre string, inv *telemetry.Inventory, at time.
 	old := *h
 	f.stats.UninventoriedDevices -= int64(len(h.extra))
 	h.replace(f.keep(f.listing.devices, old.devices == nil), string(f.listing.ids))
+	h.named = f.listing.named
 	f.stats.UninventoriedDevices += int64(len(h.extra))
 	f.reclaim(slot, &old)
 	f.reconsider(slot)

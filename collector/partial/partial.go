@@ -253,6 +253,10 @@ func (p *Partial) check() error {
 	if p.StaleAfter < 1 || p.StaleAfter > time.Hour.Milliseconds() || p.Generation < 0 || p.Seen < 0 {
 		return fmt.Errorf("stale_after_ms %d, generation %d, seen %d", p.StaleAfter, p.Generation, p.Seen)
 	}
+	st := &p.Stats
+	if !sound(st.Hosts, st.UninventoriedHosts, st.UninventoriedDevices, st.ContestedDevices, st.SkewedHosts, st.UnsettledHosts) {
+		return fmt.Errorf("stats %+v are out of bounds", *st)
+	}
 	for i := range p.Contenders {
 		c := &p.Contenders[i]
 		if !sound(c.AgeMS, c.Inventory) {

@@ -4,8 +4,6 @@ package view
 
 import (
 	"cmp"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -225,12 +223,8 @@ func (v *View) Snapshot(admits func(centre string) bool) *capacity.Snapshot {
 	var stale int64
 	var catalogues, registries versions
 	rules := versions{capacity.Rule} // what this collector prices by has a part in the answer too
-	var parts []*part
-	for _, p := range v.parts {
-		if p.sums == nil || admits != nil && !admits(p.centre) {
-			continue
-		}
-		parts = append(parts, p)
+	parts := v.admitted(admits)      // where two claims are the same in everything, their order decides
+	for _, p := range parts {
 		stale = max(stale, p.sums.StaleAfter)
 		catalogues.add(p.sums.Catalogue)
 		registries.add(p.sums.Registry)
@@ -244,16 +238,13 @@ func (v *View) Snapshot(admits func(centre string) bool) *capacity.Snapshot {
 		}
 		s.Parts.OldestS = max(s.Parts.OldestS, float64(age)/1000)
 	}
-	// Where two claims are the same in everything, the order of parts decides.
-	slices.SortFunc(parts, func(a, b *part) int {
-		return cmp.Or(strings.Compare(a.centre, b.centre), cmp.Compare(a.number, b.number))
-	})
 	s.Catalogue, s.Registry, s.Rule = catalogues.String(), registries.String(), rules.String()
 	s.StaleAfter = time.Duration(stale) * time.Millisecond
 	sum := summing{s: s, pools: map[capacity.Pool]int{}, shapes: map[string]int{}, stale: stale}
 	won := v.settle(parts)
 	for _, p := range parts {
 		sum.add(p, max(v.asOf-p.at, 0), won)
+		sum.odd(p)
 	}
 	s.Sort()
 	return s

@@ -33,7 +33,11 @@ centres:
   - id: guian
     name: {zh: 贵安, en: Gui'an}
     identifier: CN-52-001
-    declared: [{date: 2026-06-30, eflops: 1.5}]
+    declared:
+      - {date: 2026-06-30, eflops: 0.02, precision: fp16}
+      - {date: 2026-11-23, eflops: 0.016, precision: fp16}
+      - {date: 2026-11-24, eflops: 99}
+    target: {date: 2027-06-30, eflops: 0.03}
     clusters: [{id: hpc, class: super, identifier: CN-52-001/hpc}]
   - id: later
     status: planned
@@ -64,12 +68,19 @@ func province() *capacity.Snapshot {
 	for i, age := range []int64{2_125, 9_800, 31} {
 		s.Shapes[i].Ages.Observe(age, 30_000)
 	}
+	s.Odd = []capacity.Odd{{Centre: "guian", UninventoriedHosts: 1, UninventoriedDevices: 8, ContestedDevices: 2, ContendingHosts: 1, YieldedDevices: 1, UnsettledHosts: 3}, {Centre: "guiyang", UninventoriedDevices: 5}}
 	s.Sort()
 	return s
 }
 
 // handler answers from the snapshot; ready says whether it may.
 func handler(t *testing.T, s *capacity.Snapshot, ready bool) http.Handler {
+	t.Helper()
+	return Handler(source(t, s, ready))
+}
+
+// source is that of handler, before anything is answered.
+func source(t *testing.T, s *capacity.Snapshot, ready bool) Source {
 	t.Helper()
 	reg, err := registry.Read(strings.NewReader(centres), "registry.yaml")
 	if err != nil {
@@ -78,10 +89,11 @@ func handler(t *testing.T, s *capacity.Snapshot, ready bool) http.Handler {
 	metrics := prometheus.NewRegistry()
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "requests", Help: "by path and code"}, []string{"path", "code"})
 	metrics.MustRegister(requests)
-	return Handler(Source{
+	return Source{
 		Snapshot: func() *capacity.Snapshot { return s }, Registry: func() *registry.Registry { return reg },
 		Ready: func() (bool, string) { return ready, "3 partitions are still being read" }, Metrics: metrics, Requests: requests,
-	})
+		Catalogue: catalog.Default,
+	}
 }
 
 func get(h http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
@@ -133,6 +145,10 @@ func TestAnswers(t *testing.T) {
 		{"/v1/capacity?by=centre,model&format=csv", "model.csv", "text/csv; charset=utf-8; header=present"},
 		{"/v1/capacity?format=csv&kind=cpu", "total.csv", "text/csv; charset=utf-8; header=present"},
 		{"/v1/centres", "centres.json", "application/json"},
+		{"/v1/centres?kind=all&precision=fp64", "centres-fp64.json", "application/json"},
+		{"/v1/explain?kind=all", "explain.json", "application/json"},
+		{"/v1/explain?precision=fp8&centre=guian&cluster=default", "explain-fp8.json", "application/json"},
+		{"/v1/explain?centre=nowhere", "explain-nowhere.json", "application/json"},
 	} {
 		w := get(h, "GET", tc.target)
 		if w.Code != 200 || w.Header().Get("Content-Type") != tc.kind || strings.TrimPrefix(w.Header().Get("ETag"), "W/") != `"41"` {
