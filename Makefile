@@ -28,6 +28,8 @@ GENERATED := ./telemetry ./agent/state ./agent/device/exporter ./cmd/exameter
 DEMO ?=
 # Arguments of `make bench-province`, as in: make bench-province PROVINCE="-hosts 15000 -only path".
 PROVINCE ?=
+# Arguments of `make bench-api`, as in: make bench-api API="-for 60s -realtime".
+API ?=
 # Length of one fuzz target's run, and of one benchmark's.
 FUZZTIME ?= 20s
 # How long make test lets hostile exporters serve what they like.
@@ -113,6 +115,12 @@ bench-province: deps-test kafka ## Measure a province of 150,000 hosts from a re
 	@mkdir -p bin
 	go build -o bin/bench-province ./test/bench/province
 	bin/bench-province $(PROVINCE)
+
+.PHONY: bench-api
+bench-api: deps ## Ask a collector 1,000 times a second while 150,000 hosts report to it (about two minutes)
+	@mkdir -p bin
+	go build -o bin/bench-api ./test/bench/api
+	bin/bench-api $(API)
 
 .PHONY: fuzz
 fuzz: deps ## Fuzz every parser for FUZZTIME each

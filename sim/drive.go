@@ -64,8 +64,12 @@ func (d *Driver) Run(ctx context.Context) error {
 	sending, give := context.WithCancel(context.WithoutCancel(ctx))
 	defer give()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWord, give) })()
-	for _, c := range d.Province.centres {
-		g.Go(func() error { return d.centre(ctx, sending, c, w) })
+	for i, c := range d.Province.centres {
+		g.Go(func() error {
+			// Agents of a hundred thousand hosts do not speak in step, and neither do centres.
+			pause(ctx, tick*time.Duration(i)/time.Duration(len(d.Province.centres)))
+			return d.centre(ctx, sending, c, w)
+		})
 	}
 	err = g.Wait()
 	return errors.Join(err, w.Close())
