@@ -85,7 +85,7 @@ func (c *Collector) match(r *http.Request) any {
 	}
 	doc.Candidates = int64(len(doc.Pools))
 	if doc.Fits = doc.Fitting > 0; !doc.Fits {
-		doc.Short = fmt.Sprintf("needs %d hosts with %d free; the best pool has %d", need, size, best)
+		doc.Short = fmt.Sprintf("it fits in none of %d pools; the best needs %d hosts with %d free and has %d", len(doc.Pools), need, size, best)
 	}
 	return listed[matchAnswer]{matchAnswer{doc, doc.Candidates, doc.Fitting}, doc.Revision}
 }
