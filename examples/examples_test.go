@@ -116,10 +116,17 @@ func TestShell(t *testing.T) {
 func start(ctx context.Context, t *testing.T, command ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	// A file: what a line of shell leaves behind for a moment holds a pipe open.
+	errs, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer errs.Close()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, errs
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("%v: %v\n%s%s", command, err, out.String(), errs.String())
+		said, _ := os.ReadFile(errs.Name())
+		t.Fatalf("%v: %v\n%s%s", command, err, out.String(), said)
 	}
 	return out.String()
 }
