@@ -195,9 +195,10 @@ func (c *Collector) history(r *http.Request) any {
 	}
 	for i := range 3 {
 		total.Devices.Busy, total.Devices.Free = total.Devices.Busy+8, total.Devices.Free-8
+		doc.From, doc.To, doc.StepS = doc.AsOf.Add(-24*time.Hour), doc.AsOf, 60
 		doc.Points = append(doc.Points, client.Point{
 			At: doc.AsOf.Add(time.Duration(i-3) * time.Minute), Revision: c.revision - int64(3-i)*60, Devices: total.Devices, Eflops: total.Eflops,
-			Utilisation: total.Utilisation, Coverage: total.Coverage,
+			Utilisation: total.Utilisation, Coverage: total.Coverage, PowerW: total.PowerW, PowerDevices: total.PowerDevices, Hosts: total.Hosts,
 		})
 	}
 	return listed[any]{doc, doc.Revision}
