@@ -78,7 +78,7 @@ func ExampleClient_Match() {
 	fmt.Println(m.Fits, m.Short)
 	// Output:
 	// start in guian-north/train: 61 gangs of 8 huawei-ascend-910b2 are free, 60 are needed
-	// false needs 64 hosts with 8 free; the best pool has 61
+	// false it fits in none of 3 pools; the best needs 64 hosts with 8 free and has 61
 }
 
 func ExampleClient_Watch() {

@@ -183,9 +183,9 @@ func (q *ExplainQuery) Values() url.Values {
 
 // HistoryQuery asks how a figure went.
 type HistoryQuery struct {
-	Scope    string // province, centre/<id> or pool/<centre>/<cluster>/<kind>/<vendor>/<model>
-	From, To time.Time
-	Step     time.Duration // in whole seconds
+	Scope    string        // province, or centre/<id>
+	From, To time.Time     // the zero time is a day before To, and now
+	Step     time.Duration // a multiple of 10 s; 0 is a minute
 }
 
 // Values are the query as parameters of the API.

@@ -162,20 +162,25 @@ func (c *Client) History(ctx context.Context, q HistoryQuery) (*History, error) 
 	return &out, nil
 }
 
-// History is how the figure of one scope went.
+// History is how the figure of one scope went: accelerators, each by its class's precision.
 type History struct {
 	Head
-	Scope  string  `json:"scope,omitempty"`
-	Points []Point `json:"points"`
+	Scope  string    `json:"scope"`
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
+	StepS  float64   `json:"step_s"`
+	Points []Point   `json:"points"` // by time; a step of which nothing is known is left out
 }
 
 // Point is the figure at one time.
 type Point struct {
-	At          time.Time `json:"at"`
-	Revision    int64     `json:"revision"`
-	Devices     Devices   `json:"devices"`
-	Eflops      Eflops    `json:"eflops"`
-	Utilisation *float64  `json:"utilisation,omitempty"`
-	PowerW      *float64  `json:"power_w,omitempty"`
-	Coverage    *float64  `json:"coverage,omitempty"`
+	At           time.Time `json:"at"`
+	Revision     int64     `json:"revision"`
+	Devices      Devices   `json:"devices"`
+	Eflops       Eflops    `json:"eflops"`
+	Utilisation  *float64  `json:"utilisation"`
+	PowerW       float64   `json:"power_w"`
+	PowerDevices int64     `json:"power_devices"`
+	Hosts        Hosts     `json:"hosts"`
+	Coverage     *float64  `json:"coverage"`
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -55,6 +56,9 @@ func (c *Client) Watch(ctx context.Context, q CapacityQuery) iter.Seq2[Update, e
 			err := w.stream(ctx)
 			if w.left || ctx.Err() != nil {
 				return
+			}
+			if w.id != "" && statusOf(err) == http.StatusBadRequest { // perhaps it is the place to resume at
+				w.id, err = "", fmt.Errorf("begin anew: %s", err)
 			}
 			hopeless = w.lost(err, hopeless)
 			if final(err) || hopeless == len(c.bases) {

@@ -144,6 +144,31 @@ func TestWatchSilence(t *testing.T) {
 	}
 }
 
+// TestWatchBeginsAnew where a collector does not know the place to resume at.
+func TestWatchBeginsAnew(t *testing.T) {
+	one := &streaming{scripts: [][]string{{snapshotEvent(5, group("a", 1)), "end"}, {snapshotEvent(6, group("a", 2))}}}
+	good := one.start(t)
+	var resumed []string
+	var mu sync.Mutex
+	gate := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if resumed = append(resumed, r.Header.Get("Last-Event-ID")); r.Header.Get("Last-Event-ID") != "" {
+			refuses(400, "", "Last-Event-ID: is not the id of an event")(w, r)
+			return
+		}
+		http.Redirect(w, r, good, http.StatusBadGateway)
+	}))
+	t.Cleanup(gate.Close)
+	got, troubles := follow(t, of(t, Options{Addresses: []string{good, gate.URL}}), 4)
+	if want := "5! a=1|trouble|trouble|6! a=2"; strings.Join(got, "|") != want || !strings.Contains(troubles[1].Error(), "begin anew") {
+		t.Errorf("told %s, %v, resumed %v", strings.Join(got, "|"), troubles, resumed)
+	}
+	if strings.Join(one.resumed, ",") != "," {
+		t.Errorf("resumed %v", one.resumed)
+	}
+}
+
 func TestWatchEnds(t *testing.T) {
 	watch := func(o Options) (updates int, err error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

@@ -105,11 +105,11 @@ func TestMatchSaysWhatIsShort(t *testing.T) {
 	t.Setenv("EXAMETER_COLLECTOR", stub.Start(t).URL)
 	locale(t, "C")
 	out, said, status := exameter(t, "match", "--count", "512", "--per-host", "8", "-o", "json")
-	if status != 1 || !json.Valid([]byte(out)) || said != "exameter: it fits nowhere: needs 64 hosts with 8 free; the best pool has 61\n" {
+	if status != 1 || !json.Valid([]byte(out)) || said != "exameter: it fits in none of 5 pools; the best needs 64 hosts with 8 free and has 61\n" {
 		t.Errorf("status %d, said %q, %s", status, said, out)
 	}
 	out, said, status = exameter(t, "match", "--count", "512", "--per-host", "8", "-o", "csv")
-	if status != 1 || !strings.HasPrefix(out, "rank,") || said != "exameter: it fits nowhere: needs 64 hosts with 8 free; it has 61\n" {
+	if status != 1 || !strings.HasPrefix(out, "rank,") || said != "exameter: it fits nowhere: the best pool needs 64 hosts with 8 free; it has 61\n" {
 		t.Errorf("status %d, said %q, %s", status, said, out)
 	}
 	if _, said, status = exameter(t, "match", "--hosts", "1", "--model", "nothing", "-o", "csv"); status != 1 || said != "exameter: it fits nowhere: no pool matches\n" {

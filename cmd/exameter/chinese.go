@@ -34,7 +34,6 @@ var inChinese = map[string]string{
 	"GANGS: groups of %d devices that are free on one host each.":         "可用组：每组 %d 个设备，同在一台主机上且全部空闲。",
 	"it fits nowhere: no pool matches":                                    "无处可放：没有符合条件的资源池",
 	"it fits nowhere: the best pool %s":                                   "无处可放：最好的资源池%s",
-	"it fits nowhere: %s":                                                 "无处可放：%s",
 	"needs %d gangs of %d and has %d":                                     "需要 %d 组（每组 %d 个），现有 %d 组",
 	"It fits in %d of %d pools.":                                          "可放入 %d 个资源池（共 %d 个）。",
 	"It fits in no pool.":                                                 "没有资源池放得下。",

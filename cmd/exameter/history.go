@@ -22,9 +22,9 @@ func historyCommand() *cobra.Command {
 	f := &historyFlags{}
 	cmd := &cobra.Command{
 		Use:   "history [SCOPE]",
-		Short: "Show how the figure of the province, of a centre or of a pool went",
-		Long: `Show how a figure went. SCOPE is province (the default), centre/<id>, or pool/<centre>/<cluster>/<kind>/<vendor>/<model>. Collectors
-keep it in memory, and read it again from Kafka when they start: it goes back some hours.`,
+		Short: "Show how the figure of the province or of a centre went",
+		Long: `Show how the figure of accelerators went. SCOPE is province (the default), or centre/ and the id of a centre. Collectors keep a day of it
+in memory, and read it again from Kafka when they start.`,
 		Example: `  exameter history --since 1h --step 1m
   exameter history centre/guian-north --from 2026-11-23T08:00:00Z -o csv`,
 		Args: takes(0, 1),
@@ -36,15 +36,15 @@ keep it in memory, and read it again from Kafka when they start: it goes back so
 	fl.DurationVar(&f.since, "since", 0, "how far back, instead of --from")
 	fl.StringVar(&f.from, "from", "", "beginning, as RFC 3339 has it")
 	fl.StringVar(&f.to, "to", "", "end, as RFC 3339 has it")
-	fl.DurationVar(&f.query.Step, "step", 0, "time between points, in whole seconds")
+	fl.DurationVar(&f.query.Step, "step", 0, "time between points, a multiple of 10s (default 1m)")
 	return cmd
 }
 
 func (f *historyFlags) run(cmd *cobra.Command, scope string) error {
 	f.query.Scope = scope
 	switch {
-	case f.since < 0 || f.query.Step < 0 || f.query.Step%time.Second != 0:
-		return misused(cmd, "--since is not below zero, and --step is in whole seconds")
+	case f.since < 0 || f.query.Step < 0 || f.query.Step%(10*time.Second) != 0:
+		return misused(cmd, "--since is not below zero, and --step is a multiple of 10s")
 	case f.since > 0 && f.from != "":
 		return misused(cmd, "--since and --from: want one of them")
 	case f.since > 0:
@@ -76,12 +76,13 @@ func (f *historyFlags) run(cmd *cobra.Command, scope string) error {
 type historyTable struct{ *client.History }
 
 func (d historyTable) table(l look) (string, error) {
-	t := &table{left: 1, head: l.heads("AT", "RATED", "ONLINE", "HEALTHY", "BUSY", "FREE", "UTIL", "DEVICES", "FREE", "COVERAGE")}
+	t := &table{left: 1, head: l.heads("AT", "RATED", "ONLINE", "HEALTHY", "BUSY", "FREE", "UTIL", "POWER", "DEVICES", "FREE", "HOSTS", "COVERAGE")}
 	for i := range d.Points {
 		p := &d.Points[i]
 		e := &p.Eflops
-		t.add(stamp(p.At), eflops(e.Rated), eflops(e.Online), eflops(e.Healthy), eflops(e.Busy), eflops(e.Free), percent(p.Utilisation),
-			strconv.FormatInt(p.Devices.Rated, 10), strconv.FormatInt(p.Devices.Free, 10), percent(p.Coverage))
+		t.add(stamp(p.At), eflops(e.Rated), eflops(e.Online), eflops(e.Healthy), eflops(e.Busy), eflops(e.Free), percent(p.Utilisation), watts(&client.Figure{PowerW: p.PowerW, PowerDevices: p.PowerDevices, Devices: p.Devices}),
+			strconv.FormatInt(p.Devices.Rated, 10), strconv.FormatInt(p.Devices.Free, 10),
+			strconv.FormatInt(p.Hosts.Online, 10)+"/"+strconv.FormatInt(p.Hosts.Rated, 10), percent(p.Coverage))
 	}
 	var b strings.Builder
 	if err := t.write(&b, l.colour); err != nil {
@@ -97,7 +98,7 @@ func (d historyTable) table(l look) (string, error) {
 func (d historyTable) csv() ([][]string, error) {
 	rows := [][]string{{
 		"at", "revision", "eflops_rated", "eflops_online", "eflops_healthy", "eflops_busy", "eflops_free", "eflops_drained", "eflops_faulty", "eflops_stale",
-		"devices_rated", "devices_online", "devices_busy", "devices_free", "utilisation", "coverage", "precision",
+		"devices_rated", "devices_online", "devices_busy", "devices_free", "hosts_rated", "hosts_online", "utilisation", "power_w", "power_devices", "coverage", "precision",
 	}}
 	for i := range d.Points {
 		p := &d.Points[i]
@@ -106,10 +107,14 @@ func (d historyTable) csv() ([][]string, error) {
 		for _, f := range []client.Flops{e.Rated, e.Online, e.Healthy, e.Busy, e.Free, e.Drained, e.Faulty, e.Stale} {
 			row = append(row, f.String())
 		}
-		for _, n := range []int64{v.Rated, v.Online, v.Busy, v.Free} {
+		for _, n := range []int64{v.Rated, v.Online, v.Busy, v.Free, p.Hosts.Rated, p.Hosts.Online} {
 			row = append(row, strconv.FormatInt(n, 10))
 		}
-		rows = append(rows, append(row, decimal(p.Utilisation), decimal(p.Coverage), d.Precision))
+		power := ""
+		if p.PowerDevices > 0 {
+			power = decimal(&p.PowerW)
+		}
+		rows = append(rows, append(row, decimal(p.Utilisation), power, strconv.FormatInt(p.PowerDevices, 10), decimal(p.Coverage), d.Precision))
 	}
 	return rows, nil
 }

@@ -145,7 +145,7 @@ func TestUsage(t *testing.T) {
 		{"explain --hosts 101", 2, "101 is not between 0 and 100"},
 		{"history --since 1h --from 2026-11-23T08:00:00Z", 2, "want one of them"},
 		{"history --from yesterday", 2, `"yesterday" is not a time`},
-		{"history --step 1500ms", 2, "whole seconds"},
+		{"history --step 15s", 2, "multiple of 10s"},
 		{"history --from 2026-11-23T08:00:00Z --to 2026-11-23T07:00:00Z", 2, "is not after the beginning"},
 		{"completion tcsh", 2, `"tcsh" is not one of bash, zsh, fish`},
 		{"completion", 2, "0 arguments, want at least 1"},

@@ -135,7 +135,7 @@ func (l look) shortOf(m *client.Match) string {
 			}
 		}
 	}
-	return l.t("it fits nowhere: %s", printable(m.Short))
+	return printable(m.Short)
 }
 
 // short says what a pool lacks.
@@ -205,7 +205,7 @@ func (l look) verdict(doc printed) error {
 		case len(rows) == 1:
 			return errors.New(l.t("it fits nowhere: no pool matches"))
 		case rows[1][fits] != "true": // what fits comes first
-			return errors.New(l.t("it fits nowhere: %s", printable(rows[1][short])))
+			return errors.New(l.t("it fits nowhere: the best pool %s", printable(rows[1][short])))
 		}
 	}
 	return nil

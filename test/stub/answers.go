@@ -85,7 +85,7 @@ func (c *Collector) match(r *http.Request) any {
 	}
 	doc.Candidates = int64(len(doc.Pools))
 	if doc.Fits = doc.Fitting > 0; !doc.Fits {
-		doc.Short = fmt.Sprintf("needs %d hosts with %d free; the best pool has %d", need, size, best)
+		doc.Short = fmt.Sprintf("it fits in none of %d pools; the best needs %d hosts with %d free and has %d", len(doc.Pools), need, size, best)
 	}
 	return listed[matchAnswer]{matchAnswer{doc, doc.Candidates, doc.Fitting}, doc.Revision}
 }
@@ -197,9 +197,10 @@ func (c *Collector) history(r *http.Request) any {
 	}
 	for i := range 3 {
 		total.Devices.Busy, total.Devices.Free = total.Devices.Busy+8, total.Devices.Free-8
+		doc.From, doc.To, doc.StepS = doc.AsOf.Add(-24*time.Hour), doc.AsOf, 60
 		doc.Points = append(doc.Points, client.Point{
 			At: doc.AsOf.Add(time.Duration(i-3) * time.Minute), Revision: c.revision - int64(3-i)*60, Devices: total.Devices, Eflops: total.Eflops,
-			Utilisation: total.Utilisation, Coverage: total.Coverage,
+			Utilisation: total.Utilisation, Coverage: total.Coverage, PowerW: total.PowerW, PowerDevices: total.PowerDevices, Hosts: total.Hosts,
 		})
 	}
 	return listed[any]{doc, doc.Revision}
