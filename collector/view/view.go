@@ -49,6 +49,7 @@ type View struct {
 	asOf     int64 // ms
 	parts    map[string]*part
 	claims   claims
+	changes  changes
 }
 
 // part is what the log says of one part.
@@ -63,6 +64,8 @@ type part struct {
 	ages   []capacity.Ages // by shape
 	listed map[uint64]bool // the claims of contenders in the partial
 	claims [partial.Buckets]Bucket
+
+	unbroken int // how many sums were folded since records were missed in the log
 
 	contested map[uint64]bool // claims that other parts announce too; replaced, never changed, once it was handed out
 	version   int64           // of contested
@@ -80,6 +83,7 @@ type fence struct {
 func New() *View {
 	v := &View{parts: map[string]*part{}}
 	v.claims.init()
+	v.changes.forget(0)
 	return v
 }
 
@@ -87,6 +91,9 @@ func New() *View {
 func (v *View) Apply(key, value []byte, offset int64, at time.Time) (Outcome, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if offset != v.revision {
+		v.missed(offset)
+	}
 	v.revision = offset + 1
 	ms := at.UnixMilli()
 	v.asOf = max(v.asOf, ms)
@@ -101,7 +108,8 @@ func (v *View) Apply(key, value []byte, offset int64, at time.Time) (Outcome, er
 	if value == nil {
 		switch kind {
 		case partial.Sums:
-			p.sums = nil
+			p.sums, p.pools, p.ages, p.listed = nil, nil, nil, nil
+			v.changes.forget(v.revision)
 		case partial.Claiming:
 			v.claims.replace(p, bucket, Bucket{Offset: offset})
 		}
@@ -138,6 +146,7 @@ func (v *View) fold(p *part, value []byte, ms int64) (Outcome, error) {
 	if !p.fence.pass(fence{sums.Generation, sums.Instance, sums.Sequence, ms}) {
 		return Fenced, nil
 	}
+	was := *p
 	p.at, p.sums = ms, sums
 	p.pools, p.ages = make([]capacity.PoolCell, len(sums.Pools)), make([]capacity.Ages, len(sums.Shapes))
 	for i := range sums.Pools {
@@ -157,6 +166,7 @@ func (v *View) fold(p *part, value []byte, ms int64) (Outcome, error) {
 			}
 		}
 	}
+	v.changed(&was, p)
 	return Folded, nil
 }
 
@@ -255,5 +265,6 @@ func (v *View) Snapshot(admits func(centre string) bool) *capacity.Snapshot {
 		sum.add(p, max(v.asOf-p.at, 0), won)
 	}
 	s.Sort()
+	v.changes.mark(s, parts)
 	return s
 }
