@@ -21,6 +21,7 @@ import (
 	"github.com/exameter/exameter/collector/consume"
 	"github.com/exameter/exameter/collector/feed/httpfeed"
 	"github.com/exameter/exameter/collector/feed/metrics"
+	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/fleet"
 	"github.com/exameter/exameter/collector/group"
 	"github.com/exameter/exameter/collector/quarantine"
@@ -74,6 +75,7 @@ type collector struct {
 	metrics    *metrics.Metrics
 
 	snapshot atomic.Pointer[capacity.Snapshot]
+	stream   *streamfeed.Hub
 	stats    counts
 	registry atomic.Pointer[registry.Registry]
 	ready    atomic.Bool // every part stood in the view, and this collector's own as it had rebuilt them
@@ -173,6 +175,7 @@ func newCollector(cfg Config, opts Options) (*collector, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
+	c.stream = streamfeed.New(streamfeed.Options{Watchers: cfg.HTTP.Watchers})
 	cat, reg, err := c.load()
 	if err != nil {
 		return nil, err
@@ -183,7 +186,7 @@ func newCollector(cfg Config, opts Options) (*collector, error) {
 	c.metrics = metrics.New(opts.Version, metrics.Source{
 		Snapshot: c.snapshot.Load, Fleet: c.stats.sum, Parts: c.parts,
 		Consume: func() consume.Stats { return c.consumer.Stats() }, Quarantine: func() quarantine.Stats { return c.quarantine.Stats() },
-		Ready: c.ready.Load,
+		Ready: c.ready.Load, Stream: c.stream.Stats,
 	})
 	for range runtime.GOMAXPROCS(0) {
 		c.workers = append(c.workers, newWorker(c))
@@ -232,9 +235,11 @@ func (c *collector) run(ctx context.Context, listener net.Listener) error {
 	defer stop()
 	handler := httpfeed.Handler(httpfeed.Source{
 		Snapshot: c.snapshot.Load, Registry: c.registry.Load, Ready: c.whyNot, Metrics: c.metrics.Registry, Requests: c.metrics.Requests,
+		Stream: c.stream,
 	})
 	answering.Go(func() { fail(httpfeed.Serve(later, listener, handler)) })
 	keeping.Go(func() { c.quarantine.Run(later) })
+	keeping.Go(func() { c.stream.Run(later) })
 	addr := listener.Addr().String()
 	c.log.Info("collector answers", "url", "http://"+addr+"/v1/capacity", "version", c.opts.Version)
 	if c.opts.Ready != nil {

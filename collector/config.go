@@ -30,6 +30,7 @@ type Config struct {
 type HTTP struct {
 	Listen    string `yaml:"listen"`
 	Advertise string `yaml:"advertise"` // host:port by which other collectors reach this one
+	Watchers  int    `yaml:"watchers"`  // how many may watch /v1/stream at a time
 }
 
 // Log says what is logged, and how.
@@ -43,7 +44,7 @@ func DefaultConfig() Config {
 	return Config{
 		Kafka:        broker.Config{Brokers: []string{"127.0.0.1:9092"}},
 		Group:        "exameter-collector",
-		HTTP:         HTTP{Listen: "127.0.0.1:8470"},
+		HTTP:         HTTP{Listen: "127.0.0.1:8470", Watchers: 20_000},
 		StaleAfter:   config.Duration(30 * time.Second),
 		FoldInterval: config.Duration(200 * time.Millisecond),
 		Discover:     true,
@@ -96,6 +97,9 @@ func (c *Config) Validate() error {
 		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" || len(a) > maxName {
 			return config.Errorf("http.advertise", "%q is not host:port", a)
 		}
+	}
+	if n := c.HTTP.Watchers; n < 1 || n > 1_000_000 {
+		return config.Errorf("http.watchers", "%d is not between 1 and 1000000", n)
 	}
 	if c.Group == "" || len(c.Group) > maxName {
 		return config.Errorf("group", "%q is not a name: want 1 to %d characters", c.Group, maxName)

@@ -132,6 +132,9 @@ func (q *Query) names(p *Pool) Gone {
 	return Gone{Centre: g.Centre, Cluster: g.Cluster, Kind: g.Kind, Vendor: g.Vendor, Model: g.Model, Class: g.Class, Domestic: g.Domestic}
 }
 
+// Changed reports whether the counts of a group have changed after a revision.
+func (c *Changes) Changed(group int, revision int64) bool { return c.changed[group] > revision }
+
 // Delta returns what changed after a revision, and the groups besides for which also, which may be nil, says so. It is nil where
 // that is not known: the revision is before the snapshot's Since, or after its own.
 func (c *Changes) Delta(revision int64, also func(group int) bool) *Delta {
@@ -141,7 +144,7 @@ func (c *Changes) Delta(revision int64, also func(group int) bool) *Delta {
 	}
 	d := &Delta{Revision: doc.Revision, AsOf: doc.AsOf, Parts: doc.Parts, Total: doc.Total, Groups: []Group{}, Gone: []Gone{}}
 	for i := range doc.Groups {
-		if c.changed[i] > revision || also != nil && also(i) {
+		if c.Changed(i, revision) || also != nil && also(i) {
 			d.Groups = append(d.Groups, doc.Groups[i])
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/registry"
 )
 
@@ -25,6 +26,7 @@ type Source struct {
 	Ready    func() (ready bool, waiting string)
 	Metrics  *prometheus.Registry
 	Requests *prometheus.CounterVec // by path and code
+	Stream   *streamfeed.Hub
 }
 
 // Handler answers all paths.
@@ -35,6 +37,7 @@ func Handler(src Source) http.Handler {
 	}
 	get("/v1/capacity", src.capacity)
 	get("/v1/centres", src.centres)
+	get("/v1/stream", src.stream)
 	get("/metrics", promhttp.HandlerFor(src.Metrics, promhttp.HandlerOpts{Timeout: 10 * time.Second}).ServeHTTP)
 	get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
 	get("/readyz", src.readyz)
