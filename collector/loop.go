@@ -57,6 +57,7 @@ func (c *collector) show(s *capacity.Snapshot) {
 	c.snapshot.Store(s)
 	if c.ready.Load() {
 		c.stream.Publish(s)
+		c.feed.Publish(s)
 	}
 }
 

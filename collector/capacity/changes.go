@@ -186,3 +186,6 @@ func (q Query) Canonical() (Query, string, error) {
 	}
 	return q, fmt.Sprintf("%q", []any{q.By, q.Precision, q.Kind, q.Centre, q.Cluster, q.Vendor, q.Model, q.Class, q.Domestic}), nil
 }
+
+// DomesticName is the pool's value of the dimension ByDomestic.
+func (p *Pool) DomesticName() string { return p.domestic() }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/feed/streamfeed"
+	"github.com/exameter/exameter/collector/history"
 	"github.com/exameter/exameter/collector/registry"
 )
 
@@ -27,6 +28,7 @@ type Source struct {
 	Metrics  *prometheus.Registry
 	Requests *prometheus.CounterVec // by path and code
 	Stream   *streamfeed.Hub
+	Past     *history.History
 }
 
 // Handler answers all paths.
@@ -37,6 +39,7 @@ func Handler(src Source) http.Handler {
 	}
 	get("/v1/capacity", src.capacity)
 	get("/v1/centres", src.centres)
+	get("/v1/history", src.history)
 	get("/v1/stream", src.stream)
 	get("/metrics", promhttp.HandlerFor(src.Metrics, promhttp.HandlerOpts{Timeout: 10 * time.Second}).ServeHTTP)
 	get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })

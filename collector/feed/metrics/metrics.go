@@ -11,6 +11,7 @@ import (
 
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/consume"
+	"github.com/exameter/exameter/collector/feed/kafkafeed"
 	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/fleet"
 	"github.com/exameter/exameter/collector/quarantine"
@@ -25,6 +26,7 @@ type Source struct {
 	Parts      func() Parts
 	Ready      func() bool
 	Stream     func() streamfeed.Stats
+	Feed       func() kafkafeed.Stats
 }
 
 // Parts say how a collector takes part in the group of collectors.
@@ -166,6 +168,9 @@ var (
 	eventsDesc   = desc("stream_events_total", "Events made for streams, however many watchers took them.")
 	slowDesc     = desc("stream_slow_total", "Streams that were closed because their watcher was too slow.")
 
+	feedDesc   = desc("feed_records_total", "Records for the capacity topic, by result (written, failed).", "result")
+	writesDesc = desc("feed_writer", "1 while this collector is the one that writes the capacity topic.")
+
 	quarantineDesc = desc("quarantine_records_total", "Records for the quarantine topic, by result (written, suppressed, failed).", "result")
 )
 
@@ -176,7 +181,7 @@ func (r reader) Describe(ch chan<- *prometheus.Desc) {
 		uninventoriedHosts, uninventoriedDevices, contestedDesc, contendersDesc, unsettledDesc, skewedDesc,
 		lagDesc, failingDesc, reconnectsDesc, stallsDesc, offsetsLostDesc, corruptDesc, producerDesc, quarantineDesc,
 		claimsDesc, ownedDesc, partsDesc, oldestDesc, generationDesc, rebalancesDesc, groupDesc, publishedDesc,
-		watchersDesc, queriesDesc, eventsDesc, slowDesc,
+		watchersDesc, queriesDesc, eventsDesc, slowDesc, feedDesc, writesDesc,
 	} {
 		ch <- d
 	}
@@ -227,6 +232,10 @@ func (r reader) Collect(ch chan<- prometheus.Metric) {
 	gauge(queriesDesc, float64(st.Queries))
 	counter(eventsDesc, st.Events)
 	counter(slowDesc, st.Slow)
+	fd := r.src.Feed()
+	counter(feedDesc, fd.Records, "written")
+	counter(feedDesc, fd.Failed, "failed")
+	gauge(writesDesc, bit(fd.Office))
 	q := r.src.Quarantine()
 	counter(quarantineDesc, q.Written, "written")
 	counter(quarantineDesc, q.Suppressed, "suppressed")
