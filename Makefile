@@ -28,6 +28,8 @@ GENERATED := ./telemetry ./agent/state ./agent/device/exporter ./cmd/exameter
 DEMO ?=
 # Arguments of `make bench-province`, as in: make bench-province PROVINCE="-hosts 15000 -only path".
 PROVINCE ?=
+# Arguments of `make bench-stream`, as in: make bench-stream STREAM="-watchers 1000 -query by=pool".
+STREAM ?=
 # Length of one fuzz target's run, and of one benchmark's.
 FUZZTIME ?= 20s
 # How long make test lets hostile exporters serve what they like.
@@ -113,6 +115,12 @@ bench-province: deps-test kafka ## Measure a province of 150,000 hosts from a re
 	@mkdir -p bin
 	go build -o bin/bench-province ./test/bench/province
 	bin/bench-province $(PROVINCE)
+
+.PHONY: bench-stream
+bench-stream: deps ## Measure 10,000 watchers of one collector's stream (about a minute and a half)
+	@mkdir -p bin
+	go build -o bin/bench-stream ./test/bench/stream
+	bin/bench-stream $(STREAM)
 
 .PHONY: fuzz
 fuzz: deps ## Fuzz every parser for FUZZTIME each

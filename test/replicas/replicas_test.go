@@ -105,6 +105,7 @@ func kill(t *testing.T, brokers []string, topics []broker.Topic) {
 	}
 	begun := time.Now()
 	p.exact(t, all, time.Minute, false)
+	said := listen(t, brokers)
 	t.Logf("complete and exact %.1f s after the start", time.Since(begun).Seconds())
 	// Two more centres, for which nobody is restarted.
 	m := move(t, brokers)
@@ -123,6 +124,9 @@ func kill(t *testing.T, brokers []string, topics []broker.Topic) {
 	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
 	for n := range kills(t) {
 		victim := random.IntN(len(all))
+		if n == 0 {
+			victim = said.writer(len(all))
+		}
 		time.Sleep(time.Duration(random.IntN(2000)) * time.Millisecond)
 		if err := all[victim].p.Kill(); err != nil {
 			t.Fatal(err)
@@ -139,6 +143,7 @@ func kill(t *testing.T, brokers []string, topics []broker.Topic) {
 		p.exact(t, all, 30*time.Second, false)
 	}
 	stop(t, p, all)
+	said.checked(p)
 	for _, r := range all {
 		r.checked()
 	}
