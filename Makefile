@@ -54,12 +54,12 @@ demo: build ## Show a province on this machine, this machine in it; end it with 
 	bin/exameter demo $(DEMO)
 
 .PHONY: test
-test: deps-test kafka nvmlsim ## Run all tests, with a real Kafka and a simulated NVIDIA driver, and fuzz exporters for a minute
+test: deps-test kafka databases nvmlsim ## Run all tests, with a real Kafka, real databases and a simulated NVIDIA driver, and fuzz exporters for a minute
 	go test -timeout 10m ./...
 	go test -run '^$$' -fuzz '^FuzzServed$$' -fuzztime $(SERVEDTIME) -fuzzminimizetime 1x ./agent/device/exporter
 
 .PHONY: race
-race: deps-test kafka nvmlsim ## Run all tests under the race detector
+race: deps-test kafka databases nvmlsim ## Run all tests under the race detector
 	go test -race -timeout 20m ./...
 
 .PHONY: check
@@ -158,6 +158,10 @@ test/kafka/target/lib: test/kafka/pom.xml
 	rm -rf $@
 	mvn -q -B -f test/kafka/pom.xml dependency:copy-dependencies </dev/null
 	@touch $@
+
+.PHONY: databases
+databases: ## Fetch the InfluxDB and the VictoriaMetrics that the tests write to
+	@test/databases/fetch.sh
 
 .PHONY: nvmlsim
 nvmlsim: deps ## Build the simulated NVIDIA driver library

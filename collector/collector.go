@@ -21,6 +21,7 @@ import (
 	"github.com/exameter/exameter/collector/consume"
 	"github.com/exameter/exameter/collector/feed/httpfeed"
 	"github.com/exameter/exameter/collector/feed/kafkafeed"
+	"github.com/exameter/exameter/collector/feed/linefeed"
 	"github.com/exameter/exameter/collector/feed/metrics"
 	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/fleet"
@@ -79,6 +80,7 @@ type collector struct {
 	snapshot atomic.Pointer[capacity.Snapshot]
 	stream   *streamfeed.Hub
 	feed     *kafkafeed.Feed
+	lines    *linefeed.Writer
 	past     *history.History
 	stats    counts
 	registry atomic.Pointer[registry.Registry]
@@ -110,7 +112,9 @@ func Run(ctx context.Context, cfg Config, opts Options) error {
 	defer closeSoon(writer, partials, feed)
 	c.quarantine = quarantine.New(writer, c.log, c.now)
 	c.join(listener.Addr().String(), client, partials)
-	c.feed = kafkafeed.New(kafkafeed.Config{Instance: c.instance, Writer: feed, Elected: c.member.Elected, History: c.past, Log: c.log})
+	c.feed = kafkafeed.New(kafkafeed.Config{
+		Instance: c.instance, Writer: feed, Elected: c.member.Elected, History: c.past, Log: c.log, Written: c.lines.Take,
+	})
 	return c.run(ctx, listener)
 }
 
@@ -184,6 +188,10 @@ func newCollector(cfg Config, opts Options) (*collector, error) {
 		c.now = time.Now
 	}
 	c.past = history.New()
+	var err error
+	if c.lines, err = linefeed.New(cfg.Write, c.log); err != nil {
+		return nil, err
+	}
 	c.stream = streamfeed.New(streamfeed.Options{Watchers: cfg.HTTP.Watchers})
 	cat, reg, err := c.load()
 	if err != nil {
@@ -195,7 +203,7 @@ func newCollector(cfg Config, opts Options) (*collector, error) {
 	c.metrics = metrics.New(opts.Version, metrics.Source{
 		Snapshot: c.snapshot.Load, Fleet: c.stats.sum, Parts: c.parts,
 		Consume: func() consume.Stats { return c.consumer.Stats() }, Quarantine: func() quarantine.Stats { return c.quarantine.Stats() },
-		Ready: c.ready.Load, Stream: c.stream.Stats, Feed: func() kafkafeed.Stats { return c.feed.Stats() },
+		Ready: c.ready.Load, Stream: c.stream.Stats, Feed: func() kafkafeed.Stats { return c.feed.Stats() }, Lines: c.lines.Stats,
 	})
 	for range runtime.GOMAXPROCS(0) {
 		c.workers = append(c.workers, newWorker(c))
@@ -258,6 +266,7 @@ func (c *collector) run(ctx context.Context, listener net.Listener) error {
 	sources.Go(func() { c.member.Run(ctx) })
 	sources.Go(func() { c.publisher.run(ctx) })
 	sources.Go(func() { c.feed.Run(ctx) })
+	sources.Go(func() { c.lines.Run(ctx) })
 	for _, w := range c.workers {
 		sources.Go(func() { w.run(ctx) })
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/exameter/exameter/collector/feed/linefeed"
 	"github.com/exameter/exameter/internal/broker"
 	"github.com/exameter/exameter/internal/config"
 )
@@ -23,6 +24,7 @@ type Config struct {
 	StaleAfter   config.Duration `yaml:"stale_after"`
 	FoldInterval config.Duration `yaml:"fold_interval"`
 	Discover     bool            `yaml:"discover"`
+	Write        linefeed.Config `yaml:"write"`
 	Log          Log             `yaml:"log"`
 }
 
@@ -48,6 +50,7 @@ func DefaultConfig() Config {
 		StaleAfter:   config.Duration(30 * time.Second),
 		FoldInterval: config.Duration(200 * time.Millisecond),
 		Discover:     true,
+		Write:        linefeed.DefaultConfig(),
 		Log:          Log{Level: "info", Format: "text"},
 	}
 }
@@ -118,6 +121,9 @@ func (c *Config) Validate() error {
 	}
 	if !c.Discover && c.Registry == "" {
 		return config.Errorf("discover", "is false without a registry: no centre would be followed")
+	}
+	if err := c.Write.Validate(); err != nil {
+		return err
 	}
 	if _, err := c.Log.level(); err != nil {
 		return config.Errorf("log.level", "%w", err)

@@ -39,8 +39,9 @@ type Config struct {
 	Elected func() (generation int32, ok bool)
 	History *history.History
 	Log     *slog.Logger
-	// Written is called with what was written, while this collector is the one to write; nil where nobody wants to know.
-	Written func(ctx context.Context, s *capacity.Snapshot)
+	// Written is called with what the topic holds by now, while this collector is the one to write; nil where nobody wants to know. It
+	// does not block.
+	Written func(s *capacity.Snapshot)
 }
 
 // Feed follows the topic, and writes to it while it is this collector's turn.
@@ -212,7 +213,7 @@ func (f *Feed) round(ctx context.Context) {
 		f.cfg.History.Put(n.scope, n.tier, n.Point, true)
 	}
 	if f.cfg.Written != nil {
-		f.cfg.Written(ctx, s)
+		f.cfg.Written(s)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/consume"
 	"github.com/exameter/exameter/collector/feed/kafkafeed"
+	"github.com/exameter/exameter/collector/feed/linefeed"
 	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/fleet"
 	"github.com/exameter/exameter/collector/quarantine"
@@ -27,6 +28,7 @@ type Source struct {
 	Ready      func() bool
 	Stream     func() streamfeed.Stats
 	Feed       func() kafkafeed.Stats
+	Lines      func() linefeed.Stats
 }
 
 // Parts say how a collector takes part in the group of collectors.
@@ -171,6 +173,8 @@ var (
 	feedDesc   = desc("feed_records_total", "Records for the capacity topic, by result (written, failed).", "result")
 	writesDesc = desc("feed_writer", "1 while this collector is the one that writes the capacity topic.")
 
+	linesDesc = desc("write_figures_total", "Figures for the database that write.url names, by result (written, failed, dropped).", "result")
+
 	quarantineDesc = desc("quarantine_records_total", "Records for the quarantine topic, by result (written, suppressed, failed).", "result")
 )
 
@@ -181,7 +185,7 @@ func (r reader) Describe(ch chan<- *prometheus.Desc) {
 		uninventoriedHosts, uninventoriedDevices, contestedDesc, contendersDesc, unsettledDesc, skewedDesc,
 		lagDesc, failingDesc, reconnectsDesc, stallsDesc, offsetsLostDesc, corruptDesc, producerDesc, quarantineDesc,
 		claimsDesc, ownedDesc, partsDesc, oldestDesc, generationDesc, rebalancesDesc, groupDesc, publishedDesc,
-		watchersDesc, queriesDesc, eventsDesc, slowDesc, feedDesc, writesDesc,
+		watchersDesc, queriesDesc, eventsDesc, slowDesc, feedDesc, writesDesc, linesDesc,
 	} {
 		ch <- d
 	}
@@ -236,6 +240,10 @@ func (r reader) Collect(ch chan<- prometheus.Metric) {
 	counter(feedDesc, fd.Records, "written")
 	counter(feedDesc, fd.Failed, "failed")
 	gauge(writesDesc, bit(fd.Office))
+	ln := r.src.Lines()
+	counter(linesDesc, ln.Written, "written")
+	counter(linesDesc, ln.Failed, "failed")
+	counter(linesDesc, ln.Dropped, "dropped")
 	q := r.src.Quarantine()
 	counter(quarantineDesc, q.Written, "written")
 	counter(quarantineDesc, q.Suppressed, "suppressed")

@@ -16,6 +16,7 @@ import (
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/consume"
 	"github.com/exameter/exameter/collector/feed/kafkafeed"
+	"github.com/exameter/exameter/collector/feed/linefeed"
 	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/fleet"
 	"github.com/exameter/exameter/collector/quarantine"
@@ -53,6 +54,7 @@ func sample() *Metrics {
 		Parts:      func() Parts { return Parts{Owned: 2, Generation: 7, Rebalances: 3, Published: 5, Claims: 9, Shared: 1} },
 		Ready:      func() bool { return true },
 		Feed:       func() kafkafeed.Stats { return kafkafeed.Stats{Records: 7, Failed: 1, Office: true} },
+		Lines:      func() linefeed.Stats { return linefeed.Stats{Written: 8, Failed: 2, Dropped: 1} },
 		Stream:     func() streamfeed.Stats { return streamfeed.Stats{Watchers: 4, Queries: 2, Events: 99, Slow: 1} },
 	})
 	m.Records.WithLabelValues("telemetry", "applied").Inc()
@@ -144,6 +146,7 @@ exameter_self_checks_total{result="equal"} 0
 		Snapshot: func() *capacity.Snapshot { return nil }, Fleet: func() fleet.Stats { return fleet.Stats{} }, Consume: func() consume.Stats { return consume.Stats{} },
 		Quarantine: func() quarantine.Stats { return quarantine.Stats{} }, Parts: func() Parts { return Parts{} }, Ready: func() bool { return false },
 		Stream: func() streamfeed.Stats { return streamfeed.Stats{} }, Feed: func() kafkafeed.Stats { return kafkafeed.Stats{} },
+		Lines: func() linefeed.Stats { return linefeed.Stats{} },
 	}})
 	if _, err := strict.Gather(); err != nil {
 		t.Errorf("before the first fold: %v", err)
