@@ -30,6 +30,8 @@ DEMO ?=
 PROVINCE ?=
 # Arguments of `make bench-api`, as in: make bench-api API="-for 60s -realtime".
 API ?=
+# Arguments of `make bench-stream`, as in: make bench-stream STREAM="-watchers 1000 -query by=pool".
+STREAM ?=
 # Length of one fuzz target's run, and of one benchmark's.
 FUZZTIME ?= 20s
 # How long make test lets hostile exporters serve what they like.
@@ -54,12 +56,12 @@ demo: build ## Show a province on this machine, this machine in it; end it with 
 	bin/exameter demo $(DEMO)
 
 .PHONY: test
-test: deps-test kafka nvmlsim ## Run all tests, with a real Kafka and a simulated NVIDIA driver, and fuzz exporters for a minute
+test: deps-test kafka databases nvmlsim ## Run all tests, with a real Kafka, real databases and a simulated NVIDIA driver, and fuzz exporters for a minute
 	go test -timeout 10m ./...
 	go test -run '^$$' -fuzz '^FuzzServed$$' -fuzztime $(SERVEDTIME) -fuzzminimizetime 1x ./agent/device/exporter
 
 .PHONY: race
-race: deps-test kafka nvmlsim ## Run all tests under the race detector
+race: deps-test kafka databases nvmlsim ## Run all tests under the race detector
 	go test -race -timeout 20m ./...
 
 .PHONY: check
@@ -122,6 +124,12 @@ bench-api: deps ## Ask a collector 1,000 times a second while 150,000 hosts repo
 	go build -o bin/bench-api ./test/bench/api
 	bin/bench-api $(API)
 
+.PHONY: bench-stream
+bench-stream: deps ## Measure 10,000 watchers of one collector's stream (about a minute and a half)
+	@mkdir -p bin
+	go build -o bin/bench-stream ./test/bench/stream
+	bin/bench-stream $(STREAM)
+
 .PHONY: fuzz
 fuzz: deps ## Fuzz every parser for FUZZTIME each
 	@grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . >/dev/null || { echo 'no fuzz targets'; exit 1; }
@@ -158,6 +166,10 @@ test/kafka/target/lib: test/kafka/pom.xml
 	rm -rf $@
 	mvn -q -B -f test/kafka/pom.xml dependency:copy-dependencies </dev/null
 	@touch $@
+
+.PHONY: databases
+databases: ## Fetch the InfluxDB and the VictoriaMetrics that the tests write to
+	@test/databases/fetch.sh
 
 .PHONY: nvmlsim
 nvmlsim: deps ## Build the simulated NVIDIA driver library

@@ -24,3 +24,11 @@ func (s *Snapshot) head(precision Precision, kind string) Head {
 		Precision: string(precision), Kind: kind, Parts: s.Parts,
 	}
 }
+
+// Head is the document's.
+func (d *Document) Head() Head {
+	return Head{
+		Revision: d.Revision, AsOf: d.AsOf, Catalogue: d.Catalogue, Registry: d.Registry, Rule: d.Rule,
+		Precision: d.Precision, Kind: d.Kind, Parts: d.Parts,
+	}
+}

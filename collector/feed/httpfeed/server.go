@@ -17,6 +17,8 @@ import (
 
 	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/collector/feed/streamfeed"
+	"github.com/exameter/exameter/collector/history"
 	"github.com/exameter/exameter/collector/hosts"
 	"github.com/exameter/exameter/collector/registry"
 )
@@ -32,6 +34,9 @@ type Source struct {
 	Catalogue func() *catalog.Catalog                                     // for the sources of peaks
 	Hosts     func(context.Context, hosts.Query) (hosts.Page, error)      // of all collectors; nil where hosts are not listed
 	OwnHosts  func(context.Context, *hosts.Request) (*hosts.Reply, error) // of this collector's own parts
+
+	Stream *streamfeed.Hub  // nil where nothing is streamed
+	Past   *history.History // nil where no history is kept
 }
 
 // Handler answers all paths.
@@ -64,6 +69,12 @@ func routes(src Source) *routed {
 	if src.Hosts != nil {
 		get("/v1/hosts", src.hosts)
 		mux.Handle(HostsPath, counted(src.Requests, HostsPath, src.ownHosts))
+	}
+	if src.Past != nil {
+		get("/v1/history", src.history)
+	}
+	if src.Stream != nil {
+		get("/v1/stream", src.stream)
 	}
 	get("/metrics", promhttp.HandlerFor(src.Metrics, promhttp.HandlerOpts{Timeout: 10 * time.Second}).ServeHTTP)
 	get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
