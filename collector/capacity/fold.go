@@ -3,7 +3,6 @@ package capacity
 import (
 	"cmp"
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
 )
@@ -42,6 +41,8 @@ func (s *Snapshot) Document(q Query) (*Document, error) {
 func (s *Snapshot) sumPools(q *Query) (total *sum, groups []*sum, groupOf []*sum) {
 	total, groupOf = &sum{}, make([]*sum, len(s.Pools))
 	byKey := map[string]*sum{}
+	var room []sum // many groups are made at a time
+	var key []byte
 	for i := range s.Pools {
 		p, c := &s.Pools[i].Pool, &s.Pools[i].Cell
 		if !q.admits(p) {
@@ -49,11 +50,15 @@ func (s *Snapshot) sumPools(q *Query) (total *sum, groups []*sum, groupOf []*sum
 		}
 		groupOf[i] = total
 		if len(q.By) > 0 {
-			key := q.key(p)
-			g := byKey[key]
+			key = q.appendKey(key[:0], p)
+			g := byKey[string(key)]
 			if g == nil {
-				g = &sum{key: key, first: p}
-				byKey[key], groups = g, append(groups, g)
+				if len(room) == 0 {
+					room = make([]sum, 16)
+				}
+				g, room = &room[0], room[1:]
+				g.key, g.first = q.key(p), p
+				byKey[g.key], groups = g, append(groups, g)
 			}
 			g.pool(p, c, q.Precision)
 			g.place.add(q.identifier(p))
@@ -99,7 +104,7 @@ type sum struct {
 	hosts    Hosts
 	ages     Ages
 	// active and known are Σ peak × units × activity and Σ peak × units × 1000, in Mflop/s × units/UnitsPerDevice.
-	active, known big.Int
+	active, known wide
 }
 
 // pool adds one priced pool.
@@ -120,13 +125,13 @@ func (a *sum) pool(p *Pool, c *Cell, precision Precision) {
 		a.flops[s] += f
 		*eflops += f
 	}
+	if peak <= 0 {
+		return
+	}
 	// Cores and parts of a device are brought to one scale, so that the division comes last.
-	scale := big.NewInt(peak)
-	scale.Mul(scale, big.NewInt(UnitsPerDevice/p.units()))
-	var n big.Int
-	a.active.Add(&a.active, n.Mul(scale, big.NewInt(c.ActiveUnits)))
-	n.Mul(scale, big.NewInt(c.KnownUnits))
-	a.known.Add(&a.known, n.Mul(&n, big.NewInt(1000)))
+	scale := UnitsPerDevice / p.units()
+	a.active.add(peak, scale, c.ActiveUnits)
+	a.known.add(peak, 1000*scale, c.KnownUnits)
 }
 
 // parts returns the part of the split that a pool's devices and Eflops stand in.
@@ -160,9 +165,8 @@ func (a *sum) figure(s *Snapshot) Figure {
 	fig.Eflops.Rated = fig.Eflops.Online + f[Stale]
 	fig.Activity = Activity{SM: a.cell.SM, Utilisation: a.cell.Utilisation}
 	fig.Activity.Unknown = fig.Devices.Healthy - a.cell.SM - a.cell.Utilisation
-	if a.known.Sign() > 0 {
-		u, _ := new(big.Rat).SetFrac(&a.active, &a.known).Float64()
-		fig.Utilisation = &u
+	if !a.known.isZero() {
+		fig.Utilisation = new(a.active.over(&a.known))
 	}
 	if a.hosts.Rated > 0 {
 		c := float64(a.hosts.Online) / float64(a.hosts.Rated)

@@ -3,7 +3,6 @@ package capacity
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/exameter/exameter/telemetry"
 )
@@ -125,11 +124,11 @@ func (q *Query) admits(p *Pool) bool {
 }
 
 // key returns the values that tell a pool's group apart, as one string that sorts like them.
-func (q *Query) key(p *Pool) string {
-	var b strings.Builder
+func (q *Query) key(p *Pool) string { return string(q.appendKey(nil, p)) }
+
+func (q *Query) appendKey(b []byte, p *Pool) []byte {
 	for _, d := range q.By {
-		b.WriteString(dimensions[d.index()].of(p))
-		b.WriteByte(0)
+		b = append(append(b, dimensions[d.index()].of(p)...), 0)
 	}
-	return b.String()
+	return b
 }

@@ -23,7 +23,7 @@ func capacityQuestion(raw string) (question, error) {
 		if format == "csv" {
 			return csvAnswer(func(w io.Writer) { writeCSV(w, doc) }), nil
 		}
-		return jsonAnswer(doc), nil
+		return &answer{kind: "application/json", body: append(doc.AppendJSON(nil), '\n')}, nil
 	}, nil
 }
 
