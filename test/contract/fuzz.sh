@@ -31,5 +31,5 @@ done
 	--wait-for-schema 10 --max-time "$seconds" --workers 1 --no-color --continue-on-failure \
 	--exclude-path /v1/stream --exclude-path /metrics \
 	--checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance \
-	--suppress-health-check all --request-timeout 10
+	--suppress-health-check all --request-timeout 10 --generation-database none | cut -c 1-400
 kill -0 "$demo" || { echo "the collector ended" >&2; cat "$log" >&2; exit 1; }
