@@ -1,4 +1,3 @@
-// Package examples holds examples to copy and change. Its test runs each of them.
 package examples
 
 import (

@@ -176,8 +176,10 @@ func (c *Collector) centres(r *http.Request) any {
 	}
 	rated := doc.Province.Capacity.Eflops.Rated
 	doc.Province.Statuses = client.Statuses{Planned: 1, Operating: 3}
-	doc.Province.Observed.Target = &client.AgainstTarget{Target: *doc.Province.Target, Precision: "class", ShortBy: 260*eflop - rated,
-		Measured: client.Measured{Rated: rated, Online: rated, RatedShare: rated.Float() / 260, OnlineShare: rated.Float() / 260, Unpriced: 32}}
+	doc.Province.Observed.Target = &client.AgainstTarget{
+		Target: *doc.Province.Target, Precision: "class", ShortBy: 260*eflop - rated,
+		Measured: client.Measured{Rated: rated, Online: rated, RatedShare: rated.Float() / 260, OnlineShare: rated.Float() / 260, Unpriced: 32},
+	}
 	doc.Centres = append(doc.Centres, client.Centre{ID: "zunyi", Name: client.Name{Zh: "遵义", En: "Zunyi"}, Status: "planned", Declared: []client.Declaration{}, Clusters: []client.Cluster{}, Registered: true})
 	return listed[any]{doc, doc.Revision}
 }
