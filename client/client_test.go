@@ -81,7 +81,7 @@ func TestRetries(t *testing.T) {
 		"not allowed":          {[]http.HandlerFunc{refuses(401, "", "who?"), ready}, 1, 401},
 		"no such question":     {[]http.HandlerFunc{refuses(404, "", "nothing there"), ready}, 1, 404},
 		"a page that is gone":  {[]http.HandlerFunc{refuses(410, "", "gone"), ready}, 1, 410},
-		"a redirection":        {[]http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) }, ready}, 1, 302},
+		"a redirection":        {[]http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, ready}, 1, 302},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, asked := short, &atomic.Int64{}

@@ -5,6 +5,7 @@ package client
 type Explanation struct {
 	Head
 	Total      Counted           `json:"total"`
+	Founded    []Founded         `json:"founded"` // what is rated, by the confidence of its peaks
 	Centres    []ExplainedCentre `json:"centres"`
 	PoolsLeft  int               `json:"pools_left_out,omitempty"` // beyond what one answer holds; they are in the sums
 	Rules      []ExplainedRule   `json:"rules"`
@@ -17,6 +18,13 @@ type Explanation struct {
 type Counted struct {
 	Devices Devices `json:"devices"`
 	Eflops  Eflops  `json:"eflops"`
+}
+
+// Founded is what of a figure rests on peaks of one confidence: one of the catalogue's, unknown or unpriced.
+type Founded struct {
+	Confidence string `json:"confidence"`
+	Devices    int64  `json:"devices"`
+	Eflops     Flops  `json:"eflops"`
 }
 
 // ExplainedCentre is one centre's share.

@@ -100,16 +100,18 @@ func (c *collector) ask(ctx context.Context, who view.Owner, req *hosts.Request)
 		return c.ownHosts(ctx, req)
 	}
 	reply, err := c.peers.hosts(ctx, who.Address, req)
-	reason := hosts.Another
+	reason, result := hosts.Another, "another"
 	if err != nil {
-		reason = why(err)
-		c.log.Debug("a collector does not list its hosts", "instance", who.Instance, "error", err)
+		reason, result = why(err)
+		c.log.Debug("a collector does not list its hosts", "instance", who.Instance, "address", who.Address, "error", err)
 	} else if reply.Instance == who.Instance {
+		c.metrics.Peers.WithLabelValues("answered").Inc()
 		for i := range reply.Missing {
 			reply.Missing[i].Owner = who.Instance
 		}
 		return reply
 	}
+	c.metrics.Peers.WithLabelValues(result).Inc()
 	reply = &hosts.Reply{}
 	for centre, parts := range req.Parts {
 		for _, n := range parts {

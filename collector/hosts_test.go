@@ -222,6 +222,10 @@ func TestHostsOfADeadOwner(t *testing.T) {
 				tc.address = l.Addr().String()
 			}
 			one, _, _, _ := two(t, func(c *Config, _ *Options) { c.Instance, c.HTTP.Advertise = "other", tc.address })
+			series := `exameter_peer_questions_total{result="` + map[string]string{
+				hosts.Silent: "silent", hosts.Garbled: "garbled", hosts.Another: "another", hosts.Refused: "refused", hosts.Crowded: "crowded",
+			}[tc.why] + `"}`
+			before, _ := strconv.Atoi(one.metric(series))
 			began := time.Now()
 			page := one.list("")
 			if took := time.Since(began); took > 3*time.Second {
@@ -236,6 +240,9 @@ func TestHostsOfADeadOwner(t *testing.T) {
 			}
 			if len(parts) != 6 || len(page.Hosts) == 0 || len(page.Hosts) == 24 || int(page.Matching) != len(page.Hosts) {
 				t.Errorf("%d hosts, %d match, missing %v", len(page.Hosts), page.Matching, parts)
+			}
+			if after := one.metric(series); after != strconv.Itoa(before+1) {
+				t.Errorf("%s went from %d to %s", series, before, after)
 			}
 			// What the figures say does not change for it.
 			if d := one.document("", rated(72)).Total.Devices; d.Rated != 72 {

@@ -86,18 +86,18 @@ type garbled struct{ err error }
 func (g *garbled) Error() string { return g.err.Error() }
 func (g *garbled) Unwrap() error { return g.err }
 
-// why says in an answer what kept a part's hosts from it.
-func why(err error) string {
+// why says what kept a part's hosts from an answer, for people and as the metric's label.
+func why(err error) (reason, result string) {
 	var g *garbled
 	var timeout net.Error
 	switch {
 	case errors.Is(err, errCrowded):
-		return hosts.Crowded
+		return hosts.Crowded, "crowded"
 	case errors.Is(err, errRefused):
-		return hosts.Refused
+		return hosts.Refused, "refused"
 	case errors.As(err, &g) && !(errors.As(err, &timeout) && timeout.Timeout()):
-		return hosts.Garbled
+		return hosts.Garbled, "garbled"
 	default:
-		return hosts.Silent
+		return hosts.Silent, "silent"
 	}
 }

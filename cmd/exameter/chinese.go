@@ -54,5 +54,8 @@ var inChinese = map[string]string{
 	"%s, %s: %s": "%s，%s：%s",
 	"(from catalogue %s, which is not the one that priced it)": "（取自目录 %s，并非定价所用的目录）",
 	"an unknown number of devices":                             "数目未知的设备",
-	"… %d more lines":                                          "……另有 %d 行",
+
+	"%s Eflops rest on peaks of confidence %q (%s)": "%s Eflops 所依据的峰值可信度为 %q（%s）",
+
+	"… %d more lines": "……另有 %d 行",
 }

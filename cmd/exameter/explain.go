@@ -62,6 +62,11 @@ func (d explanationText) table(l look) (string, error) {
 	bold, plain := escape(l.colour, "\x1b[1m"), escape(l.colour, "\x1b[0m")
 	line := func(depth int, text string) { b.WriteString(strings.Repeat("  ", depth) + text + "\n") }
 	line(0, bold+l.t("total")+plain+"  "+l.counted(&d.Total))
+	for i := range d.Founded {
+		if f := &d.Founded[i]; f.Devices > 0 && f.Confidence != "unpriced" {
+			line(1, l.t("%s Eflops rest on peaks of confidence %q (%s)", f.Eflops, f.Confidence, l.devices(f.Devices)))
+		}
+	}
 	for i := range d.Centres {
 		c := &d.Centres[i]
 		line(1, bold+printable(c.Centre)+plain+identified(c.Identifier)+"  "+l.counted(&c.Counted))

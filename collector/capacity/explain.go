@@ -18,6 +18,7 @@ const MaxExplained = 2000
 type Explanation struct {
 	Head
 	Total      Counted           `json:"total"`
+	Founded    []Founded         `json:"founded"` // what is rated, by how well its peaks are founded
 	Centres    []ExplainedCentre `json:"centres"`
 	PoolsLeft  int               `json:"pools_left_out,omitempty"` // beyond MaxExplained; they are in the sums
 	Rules      []ExplainedRule   `json:"rules"`
@@ -28,6 +29,32 @@ type Explanation struct {
 type Counted struct {
 	Devices Devices `json:"devices"`
 	Eflops  Eflops  `json:"eflops"`
+}
+
+// Founded is what of a figure rests on peaks of one confidence. All of them add up to what is rated.
+type Founded struct {
+	Confidence string `json:"confidence"` // one of the catalogue's; unpriced; or unknown, where the catalogue that was looked in has no such row
+	Devices    int64  `json:"devices"`
+	Eflops     Flops  `json:"eflops"`
+}
+
+// confidences are the values of Founded, best first.
+var confidences = [...]string{string(catalog.Datasheet), string(catalog.VendorPage), string(catalog.ThirdParty), string(catalog.Unsure), "unknown", "unpriced"}
+
+// found counts a pool by the confidence of its peak.
+func (e *Explanation) found(p *ExplainedPool) {
+	at := slices.Index(confidences[:], "unknown")
+	switch {
+	case p.Peak == nil:
+		at = slices.Index(confidences[:], "unpriced")
+	case p.Catalogue != nil:
+		if known := slices.Index(confidences[:], p.Catalogue.Confidence); known >= 0 {
+			at = known
+		}
+	}
+	f := &e.Founded[at]
+	f.Devices += p.Devices.Rated
+	f.Eflops += p.Eflops.Rated
 }
 
 // ExplainedCentre is one centre's share.
@@ -111,18 +138,23 @@ func (s *Snapshot) Explain(q Query, cat *catalog.Catalog) (*Explanation, error) 
 			Centre: g.Centre, Identifier: g.Identifier, Counted: Counted{g.Devices, g.Eflops}, Pools: []ExplainedPool{},
 		})
 	}
+	for _, c := range confidences {
+		e.Founded = append(e.Founded, Founded{Confidence: c})
+	}
 	n := 0
 	for i := range s.Pools {
 		p := &s.Pools[i].Pool
 		if !q.admits(p) {
 			continue
 		}
+		pool := s.explainPool(&s.Pools[i], q.Precision, cat)
+		e.found(&pool)
 		if n++; n > MaxExplained {
 			e.PoolsLeft++
 			continue
 		}
 		c := &e.Centres[place[p.Centre]]
-		c.Pools = append(c.Pools, s.explainPool(&s.Pools[i], q.Precision, cat))
+		c.Pools = append(c.Pools, pool)
 	}
 	return e, nil
 }

@@ -50,6 +50,14 @@ func TestExplanationAddsUp(t *testing.T) {
 		if got := added(centres); got != e.Total {
 			t.Fatalf("centres add up to %+v, the total is %+v", got, e.Total)
 		}
+		var founded Founded
+		for _, f := range e.Founded {
+			founded.Devices += f.Devices
+			founded.Eflops += f.Eflops
+		}
+		if founded.Devices != e.Total.Devices.Rated || founded.Eflops != e.Total.Eflops.Rated || e.Founded[5].Devices != e.Total.Devices.Unpriced {
+			t.Fatalf("%+v do not add up to what is rated: %+v", e.Founded, e.Total)
+		}
 		if *e.NotCounted[0].Devices != e.Total.Devices.Unpriced || *e.NotCounted[1].Devices != e.Total.Devices.Stale {
 			t.Fatalf("not counted: %+v", e.NotCounted[:2])
 		}

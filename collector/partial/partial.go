@@ -240,6 +240,9 @@ func Decode(value []byte) (*Partial, error) {
 // maxCount is beyond what any part counts; sums of maxCount from all parts there can be stay within an int64.
 const maxCount = 1 << 56
 
+// maxVersion bounds the names of what a part was summed up by, which stand in every answer.
+const maxVersion = 64
+
 func sound(counts ...int64) bool {
 	for _, n := range counts {
 		if n < 0 || n > maxCount {
@@ -252,6 +255,9 @@ func sound(counts ...int64) bool {
 func (p *Partial) check() error {
 	if p.StaleAfter < 1 || p.StaleAfter > time.Hour.Milliseconds() || p.Generation < 0 || p.Seen < 0 {
 		return fmt.Errorf("stale_after_ms %d, generation %d, seen %d", p.StaleAfter, p.Generation, p.Seen)
+	}
+	if len(p.Registry) > maxVersion || len(p.Rule) > maxVersion {
+		return fmt.Errorf("registry %.80q, rule %.80q: want at most %d bytes", p.Registry, p.Rule, maxVersion)
 	}
 	st := &p.Stats
 	if !sound(st.Hosts, st.UninventoriedHosts, st.UninventoriedDevices, st.ContestedDevices, st.SkewedHosts, st.UnsettledHosts) {

@@ -221,7 +221,7 @@ func (c *Collector) explain(r *http.Request) any {
 		}
 		if peak := p.PeakTflops["fp16"]; peak > 0 {
 			e.Peak = &client.Peak{Precision: "fp16", Of: "device", Mflops: int64(peak * 1e6), Tflops: peak}
-			e.Catalogue = &client.CatalogueRow{ID: p.Model, Name: "Model of " + p.Vendor, Confidence: "official", Source: "the vendor's data sheet", Version: "2026.11"}
+			e.Catalogue = &client.CatalogueRow{ID: p.Model, Name: "Model of " + p.Vendor, Confidence: "datasheet", Source: "the vendor's data sheet", Version: "2026.11"}
 			e.Equation = fmt.Sprintf("%d devices × %v Tflop/s = %s Eflops", p.Devices.Rated, peak, p.Eflops.Rated)
 		}
 		at := slices.IndexFunc(doc.Centres, func(x client.ExplainedCentre) bool { return x.Centre == p.Centre })
@@ -238,6 +238,9 @@ func (c *Collector) explain(r *http.Request) any {
 		doc.Total = client.Counted{Devices: sum.Devices, Eflops: sum.Eflops}
 	}
 	unpriced := doc.Total.Devices.Unpriced
+	doc.Founded = []client.Founded{
+		{Confidence: "datasheet", Devices: doc.Total.Devices.Rated - unpriced, Eflops: doc.Total.Eflops.Rated}, {Confidence: "unpriced", Devices: unpriced},
+	}
 	doc.NotCounted = []client.NotCounted{{What: "unpriced", Scope: "figure", Devices: &unpriced, Models: []string{"Newcomer X1"}, Why: "the catalogue has no peak for the model"}}
 	return listed[any]{doc, c.revision}
 }
