@@ -132,8 +132,10 @@ func (q *Query) names(p *Pool) Gone {
 	return Gone{Centre: g.Centre, Cluster: g.Cluster, Kind: g.Kind, Vendor: g.Vendor, Model: g.Model, Class: g.Class, Domestic: g.Domestic}
 }
 
-// Changed reports whether the counts of a group have changed after a revision.
-func (c *Changes) Changed(group int, revision int64) bool { return c.changed[group] > revision }
+// Changed reports whether the counts of a group have changed after a revision, or that is not known.
+func (c *Changes) Changed(group int, revision int64) bool {
+	return c.changed[group] > revision || revision < c.since
+}
 
 // Delta returns what changed after a revision, and the groups besides for which also, which may be nil, says so. It is nil where
 // that is not known: the revision is before the snapshot's Since, or after its own.

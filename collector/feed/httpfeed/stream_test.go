@@ -219,8 +219,8 @@ func TestStreamSlow(t *testing.T) {
 	fmt.Fprintf(conn, "GET /v1/stream?by=model HTTP/1.0\r\n\r\n") // without chunks, so that the body is the events
 	in := bufio.NewReader(conn)
 	event(t, in)
-	// More than the connection holds.
-	for revision, began := int64(2), time.Now(); s.hub.Stats().Events < 12; revision++ {
+	// Ten megabytes, more than the connection holds: 64 KiB there, and four megabytes here at most.
+	for revision, began := int64(2), time.Now(); s.hub.Stats().Events < 5; revision++ {
 		if time.Since(began) > 8*time.Second {
 			t.Fatalf("the connection could not be filled: %+v", s.hub.Stats())
 		}
@@ -249,13 +249,13 @@ func TestStreamSlow(t *testing.T) {
 	}
 }
 
-// big is a snapshot of many pools, all of which changed.
+// big is a snapshot whose document has two megabytes and takes little to make: pools with long names, all of which changed.
 func big(revision int64) *capacity.Snapshot {
 	s := freed(revision, 0)
 	pc := s.Pools[0]
 	s.Pools, s.Shapes = nil, nil
-	for i := range 3000 {
-		pc.Pool.Model = fmt.Sprintf("model-%04d", i)
+	for i := range 100 {
+		pc.Pool.Model = fmt.Sprintf("model-%03d-%s", i, strings.Repeat("x", 20_000))
 		s.Pools, s.Changed = append(s.Pools, pc), append(s.Changed, 0)
 	}
 	s.Changed = make([]int64, len(s.Pools))

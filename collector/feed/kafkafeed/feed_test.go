@@ -129,6 +129,12 @@ func TestScopes(t *testing.T) {
 		if got := round(s); got != "province, centre/b, "+poolB {
 			t.Errorf("after a write that failed: %s", got)
 		}
+		// What changed since the last record is not known, so it may be anything.
+		s = snapshot(22, map[string]int64{"a": 2, "b": 4})
+		s.Since, s.Changed = 22, []int64{0, 0}
+		if got := round(s); strings.Count(got, ",") != 4 {
+			t.Errorf("after a gap in the log: %s", got)
+		}
 		time.Sleep(again)
 		if got := round(s); got != "province, centre/a, centre/b, "+poolA+", "+poolB {
 			t.Errorf("again: %s", got)

@@ -149,7 +149,7 @@ func (c *channel) advance(s *capacity.Snapshot, now time.Time, renew bool) bool 
 	look := s != c.seen && now.Sub(c.looked) >= c.o.Refresh
 	if anew || look || newer && s.ChangedSince(c.query, c.revision) {
 		if e := c.tell(now, anew, look); e != nil {
-			c.append(e)
+			c.append(e, now)
 			return true
 		}
 	}
@@ -157,7 +157,7 @@ func (c *channel) advance(s *capacity.Snapshot, now time.Time, renew bool) bool 
 		c.revision = s.Revision // nothing has changed up to it
 	}
 	if now.Sub(c.spoke) >= c.o.Heartbeat {
-		c.append(&event{data: []byte(": heartbeat\n\n"), revision: -1, made: now})
+		c.append(&event{data: []byte(": heartbeat\n\n"), revision: -1}, now)
 		return true
 	}
 	return false
@@ -169,7 +169,7 @@ func (c *channel) tell(now time.Time, anew, look bool) *event {
 	if err != nil {
 		return nil // the query was answered when the channel was made, so it is not refused now
 	}
-	e := &event{revision: c.base.Revision, made: now}
+	e := &event{revision: c.base.Revision}
 	sent := func(int) bool { return true }
 	var d *capacity.Delta
 	if !anew {
@@ -196,14 +196,12 @@ func (c *channel) due(all *capacity.Changes, i int, now time.Time) bool {
 	return !known || now.Sub(sent.at) >= c.o.Renew || is.moved(&sent)
 }
 
-func (c *channel) append(e *event) {
-	if e.made.IsZero() {
-		e.made = time.Now()
-	}
-	e.ready = make(chan struct{})
+// append hands the next event to the watchers.
+func (c *channel) append(e *event, now time.Time) {
+	e.made, e.ready = time.Now(), make(chan struct{}) // working it out took time that is not the watchers' fault
 	last := c.last
 	last.next, c.last = e, e
-	c.spoke = e.made
+	c.spoke = now
 	close(last.ready)
 }
 

@@ -161,7 +161,7 @@ func (h *Hub) stop() {
 	h.mu.Unlock()
 	for _, c := range all {
 		c.mu.Lock()
-		c.append(&event{data: Bye(ReasonStopping), final: true})
+		c.append(&event{data: Bye(ReasonStopping), final: true}, time.Now())
 		c.mu.Unlock()
 	}
 }

@@ -25,6 +25,9 @@ type measured struct {
 	addr string
 	pid  int
 
+	kafka string
+	probe *probe
+
 	counting atomic.Bool
 	events   atomic.Int64 // taken by watchers
 	bytes    atomic.Int64
@@ -63,6 +66,7 @@ func (m *measured) measure(ctx context.Context, out io.Writer) error {
 	}
 	f := figures{Watchers: m.o.watchers, Query: m.o.query, ConnectS: time.Since(began).Seconds()}
 	time.Sleep(3 * time.Second)
+	watching.Go(func() { m.probe.run(watch, m.addr, m.kafka) })
 	m.counting.Store(true)
 	with, err := m.cpu(ctx)
 	if err != nil {
@@ -73,6 +77,7 @@ func (m *measured) measure(ctx context.Context, out io.Writer) error {
 	f.CPU = with - cpuBefore
 	time.Sleep(2 * time.Second) // what was counted is with all
 	m.sum(&f)
+	f.StreamMS, f.FeedMS, f.Changes = m.probe.known()
 	return f.print(out)
 }
 
