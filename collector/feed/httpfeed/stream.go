@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/exameter/exameter/collector/capacity"
@@ -18,9 +19,6 @@ const (
 	resumeParameter = "last_event_id"
 	resumeHeader    = "Last-Event-ID"
 )
-
-// patience is how long a watcher may take to take an event.
-const patience = 10 * time.Second
 
 // stream answers GET /v1/stream with server-sent events until one side goes.
 func (src Source) stream(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +50,7 @@ func (src Source) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	send := func(b []byte) error {
-		if err := rc.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		if err := rc.SetWriteDeadline(watcher.Deadline()); err != nil {
 			return err
 		}
 		if _, err := w.Write(b); err != nil {
@@ -65,7 +63,15 @@ func (src Source) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	for {
 		event, last := watcher.Next(r.Context())
-		if event != nil && send(event) != nil || last != nil {
+		if event != nil {
+			if err := send(event); err != nil {
+				if errors.Is(err, os.ErrDeadlineExceeded) {
+					watcher.Blocked()
+				}
+				return
+			}
+		}
+		if last != nil {
 			return // it went away, or it was told why it has to
 		}
 	}

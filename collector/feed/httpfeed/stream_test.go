@@ -249,6 +249,32 @@ func TestStreamSlow(t *testing.T) {
 	}
 }
 
+// TestStreamBlocked closes the stream of a watcher that takes nothing at all.
+func TestStreamBlocked(t *testing.T) {
+	s := stream(t, streamfeed.Options{Every: time.Millisecond, Block: 300 * time.Millisecond}, big(1))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "GET /v1/stream?by=model HTTP/1.1\r\nHost: here\r\n\r\n")
+	for revision, began := int64(2), time.Now(); s.hub.Stats().Slow == 0; revision++ {
+		if time.Since(began) > 15*time.Second {
+			t.Fatalf("%+v", s.hub.Stats())
+		}
+		s.publish(big(revision))
+		time.Sleep(5 * time.Millisecond)
+	}
+	for deadline := time.Now().Add(5 * time.Second); s.hub.Stats().Watchers > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it is kept: %+v", s.hub.Stats())
+		}
+	}
+}
+
 // big is a snapshot whose document has two megabytes and takes little to make: pools with long names, all of which changed.
 func big(revision int64) *capacity.Snapshot {
 	s := freed(revision, 0)

@@ -17,8 +17,10 @@ import (
 )
 
 const (
-	// every is the least time between two records of a scope: half a second, so that a change is there well within one.
-	every = 500 * time.Millisecond
+	// every is the least time between two looks at what changed, and pace that between two records of a scope: half a second, so that a
+	// change is there well within one.
+	every = 100 * time.Millisecond
+	pace  = 500 * time.Millisecond
 	// again is how long a scope may stand without being written anew, so that its age tells whether somebody writes.
 	again = 10 * time.Second
 	// goneAfter is how long a scope has to be absent before it is removed: a collector that was replaced and does not know it has lost its
@@ -134,8 +136,10 @@ func (f *Feed) Run(ctx context.Context) {
 			rest.Reset(next.Sub(now))
 			continue
 		}
-		next = time.Now().Add(every)
+		began := time.Now()
 		f.round(ctx)
+		// At most a quarter of a processor; a broker that keeps the feed waiting is not made to wait for long in turn.
+		next = began.Add(max(every, min(4*time.Since(began), time.Second)))
 	}
 }
 
@@ -253,7 +257,8 @@ func (f *Feed) note(figures *figures) (notes []note) {
 // due adds the scopes that changed, and those that were not written for long.
 func (f *Feed) due(w *writing, figures *figures, now time.Time) {
 	for _, scope := range figures.scopes {
-		if last, wrote := f.written[scope]; !wrote || now.Sub(last.at) >= again || figures.changed[scope](last.revision) {
+		last, wrote := f.written[scope]
+		if since := now.Sub(last.at); !wrote || since >= again || since >= pace && figures.changed[scope](last.revision) {
 			r := figures.records[scope]
 			w.add(scope, scope, func(by Writer) any {
 				r.Writer = by

@@ -119,6 +119,11 @@ func TestScopes(t *testing.T) {
 		if got := round(s); got != "" {
 			t.Errorf("without a change: %s", got)
 		}
+		s.Revision, s.Changed[1] = 21, 21
+		if got := round(s); got != "" {
+			t.Errorf("a second change at once: %s", got)
+		}
+		time.Sleep(pace)
 		l.fails = true
 		s = snapshot(21, map[string]int64{"a": 1, "b": 4})
 		s.Changed[0] = 10
@@ -130,6 +135,7 @@ func TestScopes(t *testing.T) {
 			t.Errorf("after a write that failed: %s", got)
 		}
 		// What changed since the last record is not known, so it may be anything.
+		time.Sleep(pace)
 		s = snapshot(22, map[string]int64{"a": 2, "b": 4})
 		s.Since, s.Changed = 22, []int64{0, 0}
 		if got := round(s); strings.Count(got, ",") != 4 {

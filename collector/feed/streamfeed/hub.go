@@ -21,7 +21,8 @@ type Options struct {
 	Refresh   time.Duration // how often figures that move all the time are looked at; 5 s
 	Renew     time.Duration // how long a group may stand without being sent anew; 1 min
 	Heartbeat time.Duration // the longest silence on a stream; 10 s
-	Patience  time.Duration // how far a watcher may be behind, and how long it may take to get here; 10 s
+	Patience  time.Duration // how far a watcher may be behind, and how long a log may take to get to where it was; 10 s
+	Block     time.Duration // how long a watcher may take to take an event; 10 s
 }
 
 func (o Options) withDefaults() Options {
@@ -35,6 +36,7 @@ func (o Options) withDefaults() Options {
 	set(&o.Renew, time.Minute)
 	set(&o.Heartbeat, 10*time.Second)
 	set(&o.Patience, 10*time.Second)
+	set(&o.Block, 10*time.Second)
 	if o.Watchers <= 0 {
 		o.Watchers = 20_000
 	}

@@ -142,6 +142,12 @@ func (w *Watcher) Next(ctx context.Context) ([]byte, error) {
 	}
 }
 
+// Deadline is until when the watcher has to have taken an event that is handed to it now.
+func (w *Watcher) Deadline() time.Time { return time.Now().Add(w.h.o.Block) }
+
+// Blocked notes that it did not.
+func (w *Watcher) Blocked() { w.h.slow.Add(1) }
+
 // Close lets the watcher go.
 func (w *Watcher) Close() {
 	w.h.mu.Lock()
