@@ -13,8 +13,8 @@ import (
 	"github.com/exameter/exameter/telemetry"
 )
 
-// breath is how long sums may rest before they are summed up again: records that come together are folded together.
-const breath = 20 * time.Millisecond
+// rest is how long sums may rest before they are summed up again: records that come together are folded together.
+const rest = 20 * time.Millisecond
 
 // hung is how long a worker may not have moved before this collector counts as hanging.
 const hung = 10 * time.Second
@@ -36,7 +36,7 @@ func (c *collector) watch(ctx context.Context) {
 			b.Done()
 			if !dirty {
 				dirty = true
-				due.Reset(breath)
+				due.Reset(rest)
 			}
 		case <-due.C:
 			dirty = false
@@ -71,7 +71,9 @@ func (c *collector) fold(b *consume.Batch) {
 	if len(b.Records) > 0 {
 		c.heard = time.Now()
 	}
+	breath := breathe()
 	for i := range b.Records {
+		breath.take(c)
 		rec := &b.Records[i]
 		outcome, err := c.view.Apply(rec.Key, rec.Value, rec.Offset, rec.Time)
 		c.metrics.Partials.WithLabelValues(outcome.String()).Inc()

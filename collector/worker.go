@@ -90,11 +90,13 @@ func (w *worker) tick() {
 		}
 	}
 	var stats fleet.Stats
+	breath := breathe()
 	for _, id := range w.c.owned.all(func(p consume.Part) bool { return w.c.workerOf(p) == w }) {
 		p := w.part(id)
 		if p == nil || !w.c.consumer.Rebuilt(id, p.epoch) {
 			continue
 		}
+		breath.take(w.c)
 		w.publish(p)
 		one := p.fleet.Stats()
 		stats.Add(&one)

@@ -76,6 +76,10 @@ func load(ctx context.Context, o *options) error {
 	for _, g := range doc.Groups {
 		names = append(names, g.Centre)
 	}
+	bell, err := newAlarm()
+	if err != nil {
+		return err
+	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 512, MaxConnsPerHost: 512, DisableCompression: true}, Timeout: 10 * time.Second}
 	rnd := rand.New(rand.NewPCG(1, 1))
 	var mu sync.Mutex
@@ -86,7 +90,9 @@ func load(ctx context.Context, o *options) error {
 	for due := began; due.Before(timed.Add(o.long)) && ctx.Err() == nil; due = due.Add(time.Duration(rnd.ExpFloat64() / o.rate * 1e9)) {
 		which := pick(rnd)
 		target := "http://" + o.api + questions[which].draw(rnd, names)
-		time.Sleep(time.Until(due))
+		if err := bell.until(due); err != nil {
+			return err
+		}
 		waiting.Go(func() {
 			out := one(ctx, client, target, due)
 			if out.question = which; due.Before(timed) {
