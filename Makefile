@@ -35,6 +35,8 @@ FUZZTIME ?= 20s
 # How long make test lets hostile exporters serve what they like.
 SERVEDTIME ?= 60s
 BENCHTIME ?= 1s
+# Seconds that make fuzz-api asks for.
+APITIME ?= 60
 
 .PHONY: help
 help: ## List the targets
@@ -54,12 +56,12 @@ demo: build ## Show a province on this machine, this machine in it; end it with 
 	bin/exameter demo $(DEMO)
 
 .PHONY: test
-test: deps-test kafka databases nvmlsim ## Run all tests, with a real Kafka, real databases and a simulated NVIDIA driver, and fuzz exporters for a minute
+test: deps-test kafka databases nvmlsim promtool ## Run all tests, with a real Kafka, real databases and a simulated NVIDIA driver, and fuzz exporters for a minute
 	go test -timeout 10m ./...
 	go test -run '^$$' -fuzz '^FuzzServed$$' -fuzztime $(SERVEDTIME) -fuzzminimizetime 1x ./agent/device/exporter
 
 .PHONY: race
-race: deps-test kafka databases nvmlsim ## Run all tests under the race detector
+race: deps-test kafka databases nvmlsim promtool ## Run all tests under the race detector
 	go test -race -timeout 20m ./...
 
 .PHONY: check
@@ -132,6 +134,10 @@ fuzz: deps ## Fuzz every parser for FUZZTIME each
 		done; \
 	done
 
+.PHONY: fuzz-api
+fuzz-api: build ## Ask a demo's API what its own document allows and what it does not, by schemathesis, for APITIME seconds
+	test/contract/fuzz.sh $(APITIME)
+
 .PHONY: clean
 clean: ## Remove what was built and fetched here
 	rm -rf bin dist test/kafka/target .cache
@@ -162,6 +168,10 @@ test/kafka/target/lib: test/kafka/pom.xml
 .PHONY: databases
 databases: ## Fetch the InfluxDB and the VictoriaMetrics that the tests write to
 	@test/databases/fetch.sh
+
+.PHONY: promtool
+promtool: ## Fetch the promtool that tests check rules and metrics with
+	@packaging/promtool.sh
 
 .PHONY: nvmlsim
 nvmlsim: deps ## Build the simulated NVIDIA driver library

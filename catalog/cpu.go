@@ -21,7 +21,7 @@ func (c *Catalog) CPU(info telemetry.CPUInfo) (model *CPUModel, priced bool) {
 		m.Notes = "Unpriced: the catalogue does not know this microarchitecture."
 		return m, false
 	}
-	m.Vendor, m.Microarchitecture, m.Domestic = u.Vendor, u.Name, u.Domestic
+	m.Vendor, m.Microarchitecture, m.Entry, m.Domestic = u.Vendor, u.Name, u.ID, u.Domestic
 	m.Confidence, m.Source, m.Notes = u.Confidence, u.Source, u.Notes
 	nominal, nominalSource := c.nominalClock(id)
 	mhz, source := pickClock(info, u, nominal, nominalSource)

@@ -35,6 +35,7 @@ type CPUModel struct {
 	Vendor            string // lower case: intel, amd, hygon, huawei, phytium …; empty where not recognised
 	Name              string // as the kernel prints it, blanks folded; empty on most arm64 hosts
 	Microarchitecture string // empty where not recognised
+	Entry             string // id of its row among CPUs; empty where not recognised
 	Domestic          telemetry.Opt[bool]
 
 	ClockMHz    telemetry.Opt[telemetry.Megahertz] // the clock that PerCore counts with

@@ -64,9 +64,13 @@ type collector struct {
 
 	workers   []*worker
 	owned     ownership
+	peers     *peers
+	asked     turns // of clients' questions about hosts
+	answering turns // of other collectors'
 	member    *group.Member
 	publisher *publisher
 	pricing   atomic.Pointer[fleet.Pricing]
+	catalogue atomic.Pointer[catalog.Catalog]
 
 	// The view belongs to the goroutine of watch; others see what it publishes below.
 	view    *view.View
@@ -183,6 +187,7 @@ func closeSoon(writers ...*kafka.Writer) {
 func newCollector(cfg Config, opts Options) (*collector, error) {
 	c := &collector{
 		cfg: cfg, opts: opts, log: cmp.Or(opts.Log, slog.Default()), now: opts.Now, view: view.New(), partial: make(chan *consume.Batch, 16),
+		peers: newPeers(), asked: make(turns, maxQuestions), answering: make(turns, maxQuestions),
 	}
 	if c.now == nil {
 		c.now = time.Now
@@ -198,6 +203,7 @@ func newCollector(cfg Config, opts Options) (*collector, error) {
 		return nil, err
 	}
 	c.registry.Store(reg)
+	c.catalogue.Store(cat)
 	pricing := Pricing(cat, reg)
 	c.pricing.Store(&pricing)
 	c.metrics = metrics.New(opts.Version, metrics.Source{
@@ -253,7 +259,9 @@ func (c *collector) run(ctx context.Context, listener net.Listener) error {
 	handler := httpfeed.Handler(httpfeed.Source{
 		Snapshot: c.snapshot.Load, Registry: c.registry.Load, Ready: c.whyNot, Metrics: c.metrics.Registry, Requests: c.metrics.Requests,
 		Stream: c.stream, Past: c.past,
+		Catalogue: c.catalogue.Load, Hosts: c.hosts, OwnHosts: c.answerHosts,
 	})
+	defer c.peers.client.CloseIdleConnections()
 	answering.Go(func() { fail(httpfeed.Serve(later, listener, handler)) })
 	keeping.Go(func() { c.quarantine.Run(later) })
 	keeping.Go(func() { c.stream.Run(later) })

@@ -63,11 +63,7 @@ func (c *collector) show(s *capacity.Snapshot) {
 
 // sum sums the view up: all centres, or those of the registry where no others are to be discovered.
 func (c *collector) sum() *capacity.Snapshot {
-	if c.cfg.Discover {
-		return c.view.Snapshot(nil)
-	}
-	reg := c.registry.Load()
-	return c.view.Snapshot(func(centre string) bool { return reg.Centre(centre) != nil })
+	return c.view.Snapshot(c.admits())
 }
 
 // fold takes records of the partials topic.
@@ -171,6 +167,7 @@ func (c *collector) reload(ctx context.Context) {
 		return
 	}
 	c.registry.Store(reg)
+	c.catalogue.Store(cat)
 	pricing := Pricing(cat, reg)
 	c.pricing.Store(&pricing)
 	for _, w := range c.workers {

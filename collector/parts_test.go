@@ -15,6 +15,7 @@ import (
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/consume"
 	"github.com/exameter/exameter/collector/fleet"
+	"github.com/exameter/exameter/collector/hosts"
 	"github.com/exameter/exameter/collector/view"
 	"github.com/exameter/exameter/telemetry"
 )
@@ -275,6 +276,9 @@ func (s *shed) rest() {
 // exact fails unless the sum of the parts is what one fleet of all hosts says.
 func (s *shed) exact() {
 	want, got := s.whole.Fold(s.now), s.judge.Snapshot(nil)
+	if diff := cmp.Diff(shedStates(got), s.listed()); diff != "" {
+		s.t.Fatalf("lists of hosts have other devices than those that count (-counted +listed):\n%s", diff)
+	}
 	if s.most < 100 {
 		// Where not all may contend, who had a device first keeps it, and one that nobody had waits for room.
 		all := shedCounts(want)
@@ -288,6 +292,43 @@ func (s *shed) exact() {
 	if diff := cmp.Diff(shedFigures(want), shedFigures(got), cmpopts.EquateEmpty()); diff != "" {
 		s.t.Fatalf("the parts do not add up to the whole (-want +got):\n%s", diff)
 	}
+}
+
+// listed is how often each device is listed as one that counts, by its state, over the lists of all parts.
+func (s *shed) listed() map[string]int64 {
+	q, err := hosts.Query{Pools: capacity.Query{Kind: capacity.KindAll}}.Normal()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	won, counts := s.judge.Won(nil), map[string]int64{}
+	for _, p := range s.parts {
+		for _, h := range p.state.fleet.Hosts(&fleet.Search{Query: q, Now: s.now, Wins: func(centre, host string, set bool, id string) bool {
+			return won[view.Won{Centre: centre, Number: p.id.Number, Host: host, Set: set, ID: id}]
+		}}, p.id.Centre, p.hosts) {
+			if h == nil {
+				continue
+			}
+			for _, d := range h.Devices {
+				if d.NotCounted == "" {
+					counts[h.Centre+" "+d.Model+" "+d.State]++
+				}
+			}
+		}
+	}
+	return counts
+}
+
+// shedStates is how often each device counts, by its state.
+func shedStates(s *capacity.Snapshot) map[string]int64 {
+	counts := map[string]int64{}
+	for _, p := range s.Pools {
+		for state, n := range p.Cell.Devices {
+			if n != 0 {
+				counts[p.Pool.Centre+" "+p.Pool.Model+" "+hosts.StateNames[state]] += n
+			}
+		}
+	}
+	return counts
 }
 
 // shedCounts is how often each device counts.

@@ -22,7 +22,7 @@ func TestPricing(t *testing.T) {
 	}
 	h200 := fleet.Source{Centre: "a", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "nvidia", Name: "NVIDIA H200"}
 	pool := p.Pool(h200)
-	if fp16, ok := pool.Peaks.Get(catalog.FP16); !ok || fp16 != 989_500_000 || pool.Class != capacity.Intelligent || pool.Basis != catalog.FP16 || pool.Model == "NVIDIA H200" || pool.Domestic != telemetry.Known(false) {
+	if fp16, ok := pool.Peaks.Get(catalog.FP16); !ok || fp16 != 989_500_000 || pool.Class != capacity.Intelligent || pool.Basis != catalog.FP16 || pool.Model == "NVIDIA H200" || pool.Domestic != telemetry.Known(false) || pool.Memory != telemetry.Known(telemetry.Bytes(141<<30)) {
 		t.Errorf("an H200 is %+v", pool)
 	}
 	h200.Cluster = "hpc"
@@ -33,7 +33,7 @@ func TestPricing(t *testing.T) {
 		t.Errorf("an Ascend 910B2 is %+v, want domestic", pool)
 	}
 	unknown := p.Pool(fleet.Source{Centre: "a", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "nvidia", Name: "NVIDIA Z9000"})
-	if unknown.Model != "NVIDIA Z9000" || !unknown.Peaks.Empty() || unknown.Domestic.OK {
+	if unknown.Model != "NVIDIA Z9000" || !unknown.Peaks.Empty() || unknown.Domestic.OK || unknown.Memory.OK {
 		t.Errorf("an unknown card is %+v", unknown)
 	}
 	cpu := fleet.Source{Centre: "a", Cluster: "default", Kind: telemetry.CPU, CPU: telemetry.CPUInfo{

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/collector/registry"
 )
 
 // TestReplicas runs two collectors over the same topics: each owns a share of the parts, both answer for all, and at one
@@ -80,4 +81,30 @@ func TestReplicas(t *testing.T) {
 func revision(answer string) string {
 	r, _, _ := strings.Cut(answer, ",")
 	return r
+}
+
+// TestTwoRegistries lets two collectors with two registries share the parts: both name both, and answer alike byte for byte, whatever each
+// of them has read itself.
+func TestTwoRegistries(t *testing.T) {
+	one, other, _, _ := two(t, func(_ *Config, o *Options) {
+		o.Registry = &registry.Registry{Revision: "2b2b2b2b", Centres: []registry.Centre{{ID: "a", Identifier: "CN-1"}, {ID: "b", Identifier: "CN-2"}}}
+	})
+	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no two answers had one revision")
+		}
+		_, x := one.get("/v1/capacity?by=centre")
+		_, y := other.get("/v1/capacity?by=centre")
+		if revision(x) != revision(y) {
+			continue
+		}
+		if x != y || !strings.Contains(x, `"registry":"2b2b2b2b, none","rule":"dense-nameplate/1"`) {
+			t.Fatalf("one revision, two answers:\n%s%s", x, y)
+		}
+		break
+	}
+	one.stop()
+	other.document("?by=centre", func(d *capacity.Document) bool {
+		return d.Registry == "2b2b2b2b" && len(d.Groups) == 2 && d.Groups[0].Identifier == "CN-1" && d.Groups[1].Identifier == "CN-2"
+	})
 }

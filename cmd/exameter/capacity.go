@@ -1,45 +1,34 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
-	"io"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/exameter/exameter/client"
 	"github.com/exameter/exameter/collector/capacity"
 )
 
-// defaultCollector is where a collector answers unless it is told otherwise.
-const defaultCollector = "http://127.0.0.1:8470"
-
 // capacityFlags are the flags of exameter capacity.
 type capacityFlags struct {
-	collector string
-	timeout   time.Duration
-	output    oneOf
-	watch     bool
-	every     time.Duration
-
-	by                                    []string
-	precision, kind                       string
-	centre, cluster, vendor, model, class []string
-	domestic                              []string
+	asking
+	query client.CapacityQuery
 }
 
 func capacityCommand() *cobra.Command {
-	f := &capacityFlags{output: oneOf{"table", []string{"table", "json", "csv"}}}
+	f := &capacityFlags{}
 	cmd := &cobra.Command{
 		Use:   "capacity",
 		Short: "Ask a collector what there is, what works and what is free",
 		Long: `Ask a collector for capacity: rated, online, healthy, busy and free Eflops with utilisation, power, coverage and age.
 
-"table" rounds for people; "json" and "csv" give the collector's exact figures.`,
+"table" rounds for people; "json" and "csv" give the collector's exact figures. --watch follows the collectors' stream, and asks
+every now and then where there is none; with "json" it prints one document a line.`,
 		Example: `  exameter capacity --by centre
   exameter capacity --by vendor,model --centre guian-north --precision fp8
   exameter capacity --by domestic --precision fp16
@@ -47,190 +36,159 @@ func capacityCommand() *cobra.Command {
 		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
-	fl := cmd.Flags()
-	clientFlags(cmd, &f.collector, &f.timeout)
-	fl.VarP(&f.output, "output", "o", "how to print")
-	fl.BoolVarP(&f.watch, "watch", "w", false, "go on asking until interrupted")
-	fl.DurationVar(&f.every, "every", 2*time.Second, "how often to ask with --watch")
-	fl.StringSliceVar(&f.by, "by", nil, "one row for each centre, cluster, kind, vendor, model, class, domestic, or pool")
-	fl.StringVar(&f.precision, "precision", "class", "class (each device by its class's: accelerators fp16, processors fp32), fp64, fp32, tf32, fp16, bf16, fp8 or int8")
-	fl.StringVar(&f.kind, "kind", capacity.KindAccelerator, "accelerator, cpu or all")
-	fl.StringSliceVar(&f.centre, "centre", nil, "only these centres")
-	fl.StringSliceVar(&f.cluster, "cluster", nil, "only these clusters")
-	fl.StringSliceVar(&f.vendor, "vendor", nil, "only these vendors")
-	fl.StringArrayVar(&f.model, "model", nil, "only this model, by its id in the catalogue; may be given more than once")
-	fl.StringSliceVar(&f.class, "class", nil, "only these classes: intelligent, general, super")
-	fl.StringSliceVar(&f.domestic, "domestic", nil, "only models designed in China (yes), only others (no), only those of which the catalogue does not say it (unknown)")
+	f.flags(cmd)
+	f.outputFlags(cmd)
+	f.watchFlags(cmd)
+	cmd.Flags().StringSliceVar(&f.query.By, "by", nil, "one row for each centre, cluster, kind, vendor, model, class, domestic, or pool")
+	complete(cmd, "by", "centre", "cluster", "kind", "vendor", "model", "class", "domestic", "pool")
+	filterFlags(cmd, &f.query.Filter)
 	return cmd
 }
 
-// validKind refuses what is no kind of device.
-func validKind(kind string) error {
-	if kind != capacity.KindAccelerator && kind != capacity.KindCPU && kind != capacity.KindAll {
-		return fmt.Errorf("%q is not one of accelerator, cpu, all", kind)
+func (f *capacityFlags) run(cmd *cobra.Command) error {
+	if _, err := capacity.ParseDimensions(f.query.By); err != nil {
+		return misused(cmd, "--by: %w", err)
+	}
+	if err := validFilter(cmd, &f.query.Filter); err != nil {
+		return err
+	}
+	q := question{path: "v1/capacity", query: f.query.Values(), read: readCapacity, rows: true}
+	if f.watch && f.output.value != "csv" {
+		return f.follow(cmd, q)
+	}
+	_, err := f.asking.run(cmd, q)
+	return err
+}
+
+// follow shows what the stream tells. Where collectors have none it asks every now and then.
+func (f *capacityFlags) follow(cmd *cobra.Command, q question) error {
+	c, err := f.client(cmd)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	s := newScreen(cmd.OutOrStdout())
+	for u, err := range c.Watch(ctx, f.query) {
+		switch {
+		case client.IsNotThere(err):
+			return f.poll(cmd, c, q)
+		case err != nil:
+			return err
+		case u.Capacity == nil && !s.shown: // nobody has answered yet: say so as a question would
+			if _, err := c.Capacity(ctx, f.query); err != nil && ctx.Err() == nil {
+				return err
+			}
+			continue
+		}
+		if err := f.update(s, &u); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// query is the flags as the collector's parameters.
-func (f *capacityFlags) query(cmd *cobra.Command) (url.Values, error) {
-	if _, err := capacity.ParseDimensions(f.by); err != nil {
-		return nil, misused(cmd, "--by: %w", err)
+// update shows one update.
+func (f *capacityFlags) update(s *screen, u *client.Update) error {
+	l := lookOf(s.out)
+	if u.Trouble != nil {
+		return f.show(s, nil, u.Trouble, l)
 	}
-	if _, err := capacity.ParsePrecision(f.precision); err != nil {
-		return nil, misused(cmd, "--precision: %w", err)
-	}
-	if err := validKind(f.kind); err != nil {
-		return nil, misused(cmd, "--kind: %w", err)
-	}
-	if f.every < 100*time.Millisecond {
-		return nil, misused(cmd, "--every: %s is below 100ms", f.every)
-	}
-	q := url.Values{"precision": {f.precision}, "kind": {f.kind}}
-	if len(f.by) > 0 {
-		q.Set("by", strings.Join(f.by, ","))
-	}
-	for name, values := range map[string][]string{"centre": f.centre, "cluster": f.cluster, "vendor": f.vendor, "model": f.model, "class": f.class, "domestic": f.domestic} {
-		if len(values) > 0 {
-			q[name] = values
-		}
-	}
-	if f.output.value == "csv" {
-		q.Set("format", "csv")
-	}
-	return q, nil
-}
-
-func (f *capacityFlags) run(cmd *cobra.Command) error {
-	q, err := f.query(cmd)
-	if err != nil {
-		return err
-	}
-	c, err := newClient(f.collector, f.timeout)
-	if err != nil {
-		return misused(cmd, "--collector: %w", err)
-	}
-	ctx, out := cmd.Context(), cmd.OutOrStdout()
-	if !f.watch {
-		text, err := f.ask(ctx, c, q, coloured(out))
+	if f.output.value == "json" {
+		line, err := json.Marshal(u.Capacity)
 		if err != nil {
-			return err
+			return fmt.Errorf("print an update: %w", err)
 		}
-		_, err = out.Write(text)
+		return f.show(s, append(line, '\n'), nil, l)
+	}
+	text, err := f.text(nil, capacityTable{u.Capacity}, l)
+	if err != nil {
 		return err
 	}
-	s := newScreen(out)
-	t := time.NewTicker(f.every)
-	defer t.Stop()
-	for {
-		text, err := f.ask(ctx, c, q, coloured(out))
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil && !s.shown {
-			return err
-		}
-		if err != nil { // What was shown is old now, and so it goes.
-			text = fmt.Appendf(nil, "%s  %v\n", stamp(time.Now()), err)
-		}
-		if err := f.show(s, text); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		}
-	}
+	return f.show(s, text, nil, l)
 }
 
-// show puts tables in each other's place; what programs read is only ever appended.
-func (f *capacityFlags) show(s *screen, text []byte) error {
-	if f.output.value == "table" {
-		return s.show(text)
-	}
-	s.shown = true
-	_, err := s.out.Write(text)
-	return err
-}
+// capacityTable prints a capacity document.
+type capacityTable struct{ *client.Capacity }
 
-// ask returns one answer as it is to be printed.
-func (f *capacityFlags) ask(ctx context.Context, c *client, q url.Values, colour bool) ([]byte, error) {
-	body, err := c.get(ctx, "v1/capacity", q)
-	if err != nil || f.output.value != "table" {
-		return body, err
-	}
-	doc, err := parseDocument(body)
-	if err != nil {
+func readCapacity(body []byte) (printed, error) {
+	var doc client.Capacity
+	if err := decoded(body, &doc); err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	if err := writeDocument(&b, doc, time.Now(), colour); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	return capacityTable{&doc}, nil
 }
 
-// writeDocument prints a capacity document as a table, with what a reader must know to believe it.
-func writeDocument(w io.Writer, doc *capacity.Document, now time.Time, colour bool) error {
+func (d capacityTable) table(l look) (string, error) { return documentText(d.Capacity, l) }
+
+func (capacityTable) csv() ([][]string, error) { return nil, errNoRows }
+
+// errNoRows says that somebody asked for rows that the collector gives itself.
+var errNoRows = fmt.Errorf("the collector gives its own rows")
+
+// documentText is a capacity document as a table, with what a reader must know to believe it.
+func documentText(doc *client.Capacity, l look) (string, error) {
 	t := &table{left: max(len(doc.By), 1)}
 	for _, d := range doc.By {
-		t.head = append(t.head, strings.ToUpper(d))
+		t.head = append(t.head, l.heads(strings.ToUpper(d))...)
 	}
 	if len(doc.By) == 0 {
-		t.head = append(t.head, "EFLOPS")
+		t.head = append(t.head, l.heads("EFLOPS")...)
 	}
 	share := shares(doc)
 	if share != nil {
-		t.head = append(t.head, "SHARE")
+		t.head = append(t.head, l.heads("SHARE")...)
 	}
-	t.head = append(t.head, "RATED", "ONLINE", "HEALTHY", "BUSY", "FREE", "UTIL", "POWER", "DEVICES", "FREE", "HOSTS", "COVERAGE", "AGE")
+	t.head = append(t.head, l.heads("RATED", "ONLINE", "HEALTHY", "BUSY", "FREE", "UTIL", "POWER", "DEVICES", "FREE", "HOSTS", "COVERAGE", "AGE")...)
 	for i := range doc.Groups {
 		g := &doc.Groups[i]
-		cells := labels(doc.By, g)
+		cells := labels(doc.By, &g.Dimensions)
 		if share != nil {
 			cells = append(cells, percent(share[i]))
 		}
-		t.add(append(cells, figures(&g.Figure)...)...)
+		t.add(append(cells, figures(&g.Figure, l)...)...)
 		if g.Hosts.Online < g.Hosts.Rated {
 			t.mark(&t.faint)
 		}
 	}
 	total := make([]string, max(len(doc.By), 1))
-	total[0] = "total"
+	total[0] = l.t("total")
 	if share != nil {
 		total = append(total, "")
 	}
-	t.add(append(total, figures(&doc.Total)...)...)
+	t.add(append(total, figures(&doc.Total, l)...)...)
 	t.mark(&t.bold)
-	if err := t.write(w, colour); err != nil {
-		return err
+	var b strings.Builder
+	if err := t.write(&b, l.colour); err != nil {
+		return "", err
 	}
-	for _, line := range remarks(doc, now) {
-		if _, err := fmt.Fprintln(w, line); err != nil {
-			return err
-		}
+	for _, line := range remarks(doc, l) {
+		b.WriteString(line + "\n")
 	}
-	_, err := fmt.Fprintf(w, "Eflops, dense peak, precision %s, kind %s; as of %s, revision %d, catalogue %s\n",
-		doc.Precision, doc.Kind, stamp(doc.AsOf), doc.Revision, printable(doc.Catalogue))
-	return err
+	b.WriteString(footing(&doc.Head, l) + "\n")
+	return b.String(), nil
+}
+
+// footing says which figures these are.
+func footing(h *client.Head, l look) string {
+	return l.t("Eflops, dense peak, precision %s, kind %s; as of %s, revision %d, catalogue %s", h.Precision, h.Kind, stamp(h.AsOf), h.Revision, printable(h.Catalogue))
 }
 
 // labels are a group's values of the dimensions.
-func labels(by []string, g *capacity.Group) []string {
-	values := map[string]string{"centre": g.Centre, "cluster": g.Cluster, "kind": g.Kind, "vendor": g.Vendor, "model": g.Model, "class": g.Class, "domestic": g.Domestic}
+func labels(by []string, g *client.Dimensions) []string {
 	out := make([]string, 0, len(by)+13)
 	for _, d := range by {
-		out = append(out, printable(values[d]))
+		out = append(out, printable(g.Get(d)))
 	}
 	return out
 }
 
-func figures(f *capacity.Figure) []string {
+func figures(f *client.Figure, l look) []string {
 	e := &f.Eflops
 	worth := []string{eflops(e.Rated), eflops(e.Online), eflops(e.Healthy), eflops(e.Busy), eflops(e.Free)}
 	if f.Devices.Rated > 0 && f.Devices.Unpriced == f.Devices.Rated {
-		worth = []string{"unpriced", "-", "-", "-", "-"} // unknown is not zero
+		worth = []string{l.t("unpriced"), "-", "-", "-", "-"} // unknown is not zero
 	}
 	return append(
 		worth, percent(f.Utilisation), watts(f),
@@ -240,48 +198,57 @@ func figures(f *capacity.Figure) []string {
 }
 
 // remarks say plainly what keeps the figures from being the whole truth.
-func remarks(doc *capacity.Document, now time.Time) (out []string) {
+func remarks(doc *client.Capacity, l look) (out []string) {
 	d, f := &doc.Total.Devices, &doc.Total
 	if d.Rated == 0 {
-		out = append(out, "No device is known: no host has reported, or nothing matches the filters.")
+		out = append(out, l.t("No device is known: no host has reported, or nothing matches the filters."))
 	}
-	if line := origins(f); line != "" {
+	if line := origins(f, l); line != "" {
 		out = append(out, line)
 	}
 	if d.Unpriced > 0 {
-		out = append(out, fmt.Sprintf("Unpriced: %s of %d have no peak%s in the catalogue and count as 0 Eflops%s. See exameter catalog --unpriced.",
-			plural(d.Unpriced, "device"), d.Rated, precisionName(doc.Precision), where(doc, func(g *capacity.Group) bool { return g.Devices.Unpriced > 0 })))
+		out = append(out, l.t("Unpriced: %s of %d have no peak%s in the catalogue and count as 0 Eflops%s. See exameter catalog --unpriced.",
+			l.devices(d.Unpriced), d.Rated, precisionName(doc.Precision, l), where(doc, func(g *client.Group) bool { return g.Devices.Unpriced > 0 })))
 	}
 	if d.Stale > 0 {
-		out = append(out, fmt.Sprintf("Stale: %s (%s Eflops) on %s fell silent, and stand in rated alone%s.",
-			plural(d.Stale, "device"), eflops(f.Eflops.Stale), plural(f.Hosts.Rated-f.Hosts.Online, "host"), where(doc, func(g *capacity.Group) bool { return g.Devices.Stale > 0 })))
+		out = append(out, l.t("Stale: %s (%s Eflops) on %s fell silent, and stand in rated alone%s.",
+			l.devices(d.Stale), eflops(f.Eflops.Stale), l.hosts(f.Hosts.Rated-f.Hosts.Online), where(doc, func(g *client.Group) bool { return g.Devices.Stale > 0 })))
 	}
 	if n := d.Faulty + d.Drained; n > 0 {
-		out = append(out, fmt.Sprintf("Out of use: %d faulty (%s Eflops), %d drained (%s Eflops).", d.Faulty, eflops(f.Eflops.Faulty), d.Drained, eflops(f.Eflops.Drained)))
+		out = append(out, l.t("Out of use: %d faulty (%s Eflops), %d drained (%s Eflops).", d.Faulty, eflops(f.Eflops.Faulty), d.Drained, eflops(f.Eflops.Drained)))
 	}
 	if f.PowerDevices < d.Online && f.PowerDevices > 0 {
-		out = append(out, fmt.Sprintf("Power is measured for %d of %d online devices (+); the others' is unknown.", f.PowerDevices, d.Online))
+		out = append(out, l.t("Power is measured for %d of %d online devices (+); the others' is unknown.", f.PowerDevices, d.Online))
 	}
-	if old := now.Sub(doc.AsOf); old > 30*time.Second {
-		out = append(out, fmt.Sprintf("These figures are %s old: the collector stopped folding, or one of the clocks is wrong.", old.Round(time.Second)))
+	return append(out, oldness(&doc.Head, l)...)
+}
+
+// oldness says that an answer is old.
+func oldness(h *client.Head, l look) (out []string) {
+	if h.Parts.Behind > 0 {
+		out = append(out, l.t("Behind: nobody publishes %d of %d parts at the moment; they stand as they were, the oldest for %s.",
+			h.Parts.Behind, h.Parts.Total, time.Duration(h.Parts.OldestS*float64(time.Second)).Round(time.Second)))
+	}
+	if old := l.now.Sub(h.AsOf); old > 30*time.Second {
+		out = append(out, l.t("These figures are %s old: the collector stopped folding, or one of the clocks is wrong.", old.Round(time.Second)))
 	}
 	return out
 }
 
 // precisionName names what a peak is missing at.
-func precisionName(p string) string {
+func precisionName(p string, l look) string {
 	if p == string(capacity.ByClass) {
-		return " for their class"
+		return l.t(" for their class")
 	}
-	return " for " + p
+	return l.t(" for %s", p)
 }
 
 // where names the groups that something is true of, if they are few.
-func where(doc *capacity.Document, is func(*capacity.Group) bool) string {
+func where(doc *client.Capacity, is func(*client.Group) bool) string {
 	var names []string
 	for i := range doc.Groups {
 		if is(&doc.Groups[i]) {
-			names = append(names, strings.Join(labels(doc.By, &doc.Groups[i]), " "))
+			names = append(names, strings.Join(labels(doc.By, &doc.Groups[i].Dimensions), " "))
 		}
 	}
 	if len(names) == 0 || len(names) > 4 {

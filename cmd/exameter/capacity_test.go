@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,7 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/client"
+	"github.com/exameter/exameter/test/stub"
 )
 
 // collectorOf answers with a fixed document and notes what it was asked.
@@ -66,13 +68,49 @@ func TestCapacityIsExactForPrograms(t *testing.T) {
 	}
 }
 
+// TestCapacityWatch follows the stream, one document a line for programs, and a table below the other off a terminal.
 func TestCapacityWatch(t *testing.T) {
-	url, _ := collectorOf(t, "testdata/capacity.json")
-	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+	c := stub.Start(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
-	out, said, status := exameterUntil(ctx, "capacity", "--collector", strings.TrimPrefix(url, "http://"), "-o", "json", "--watch", "--every", "100ms")
-	if n := strings.Count(out, "\n"); status != 0 || n < 3 || n > 9 || strings.Contains(out, "\x1b") {
-		t.Errorf("status %d, %d lines, %s", status, n, said)
+	time.AfterFunc(400*time.Millisecond, func() { c.Set("guian-south", "hygon-k100-ai", 20) })
+	out, said, status := exameterUntil(ctx, "capacity", "--collector", strings.TrimPrefix(c.URL, "http://"), "-o", "json", "--watch")
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if status != 0 || len(lines) != 2 || strings.Contains(out, "\x1b") {
+		t.Fatalf("status %d, %d lines, %s", status, len(lines), said)
+	}
+	for i, want := range []int64{692, 844} {
+		var doc client.Capacity
+		if err := json.Unmarshal([]byte(lines[i]), &doc); err != nil || doc.Total.Devices.Free != want {
+			t.Errorf("line %d: %d devices are free, want %d: %v", i, doc.Total.Devices.Free, want, err)
+		}
+	}
+	if got := c.Undocumented(); len(got) > 0 {
+		t.Error(got)
+	}
+}
+
+// TestCapacityWatchPolls asks collectors that have no stream every now and then.
+func TestCapacityWatchPolls(t *testing.T) {
+	body, err := os.ReadFile("testdata/capacity.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/stream" {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		_, _ = w.Write(body)
+	}))
+	defer s.Close()
+	for _, format := range []string{"json", "csv"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+		out, said, status := exameterUntil(ctx, "capacity", "--collector", s.URL, "-o", format, "--watch", "--every", "100ms")
+		cancel()
+		if n := strings.Count(out, "\n"); status != 0 || n < 3 || n > 9 || strings.Contains(out, "\x1b") {
+			t.Errorf("%s: status %d, %d lines, %s", format, status, n, said)
+		}
 	}
 }
 
@@ -94,9 +132,9 @@ func TestCollectorIsQuoted(t *testing.T) {
 }
 
 func TestFiguresForPeople(t *testing.T) {
-	for want, f := range map[string]capacity.Flops{
-		"0": 0, "84.996": 84_996_295_449_600, "0.001000": capacity.Eflop / 1000, "0.007916": 7_916_000_000, "0.9990": 999_000_000_000, "0.00099": 990_000_000, "0.00000000017": 167, "0.000000000001": 1,
-		"12.000": 12 * capacity.Eflop,
+	for want, f := range map[string]client.Flops{
+		"0": 0, "84.996": 84_996_295_449_600, "0.001000": client.Eflop / 1000, "0.007916": 7_916_000_000, "0.9990": 999_000_000_000, "0.00099": 990_000_000, "0.00000000017": 167, "0.000000000001": 1,
+		"12.000": 12 * client.Eflop,
 	} {
 		if got := eflops(f); got != want {
 			t.Errorf("eflops(%d) = %s, want %s", f, got, want)
@@ -108,16 +146,16 @@ func TestFiguresForPeople(t *testing.T) {
 			t.Errorf("percent(%v) = %s, want %s", v, got, want)
 		}
 	}
-	for want, f := range map[string]capacity.Figure{
-		"-":         {Devices: capacity.Devices{Online: 3}},
-		"5210 W":    {PowerW: 5210.4, PowerDevices: 3, Devices: capacity.Devices{Online: 3}},
-		"12.3 kW+":  {PowerW: 12345, PowerDevices: 2, Devices: capacity.Devices{Online: 3}},
-		"48.00 MW":  {PowerW: 48e6, PowerDevices: 3, Devices: capacity.Devices{Online: 3}},
-		"9999 W+":   {PowerW: 9999, PowerDevices: 1, Devices: capacity.Devices{Online: 3}},
-		"0 W":       {PowerW: 0, PowerDevices: 3, Devices: capacity.Devices{Online: 3}},
-		"10.0 kW":   {PowerW: 10000, PowerDevices: 3, Devices: capacity.Devices{Online: 3}},
-		"1.00 MW+":  {PowerW: 1e6, PowerDevices: 1, Devices: capacity.Devices{Online: 3}},
-		"999.9 kW+": {PowerW: 999_940, PowerDevices: 1, Devices: capacity.Devices{Online: 3}},
+	for want, f := range map[string]client.Figure{
+		"-":         {Devices: client.Devices{Online: 3}},
+		"5210 W":    {PowerW: 5210.4, PowerDevices: 3, Devices: client.Devices{Online: 3}},
+		"12.3 kW+":  {PowerW: 12345, PowerDevices: 2, Devices: client.Devices{Online: 3}},
+		"48.00 MW":  {PowerW: 48e6, PowerDevices: 3, Devices: client.Devices{Online: 3}},
+		"9999 W+":   {PowerW: 9999, PowerDevices: 1, Devices: client.Devices{Online: 3}},
+		"0 W":       {PowerW: 0, PowerDevices: 3, Devices: client.Devices{Online: 3}},
+		"10.0 kW":   {PowerW: 10000, PowerDevices: 3, Devices: client.Devices{Online: 3}},
+		"1.00 MW+":  {PowerW: 1e6, PowerDevices: 1, Devices: client.Devices{Online: 3}},
+		"999.9 kW+": {PowerW: 999_940, PowerDevices: 1, Devices: client.Devices{Online: 3}},
 	} {
 		if got := watts(&f); got != want {
 			t.Errorf("watts(%v of %d) = %s, want %s", f.PowerW, f.PowerDevices, got, want)

@@ -7,11 +7,11 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/exameter/exameter/catalog"
+	"github.com/exameter/exameter/client"
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/internal/config"
 	"github.com/exameter/exameter/telemetry"
@@ -22,15 +22,15 @@ type catalogFlags struct {
 	vendor, memory string
 	overrides      []string
 	cpu            bool
-	output         oneOf
 
-	unpriced                   bool
-	collector, kind, precision string
-	timeout                    time.Duration
+	asking
+	unpriced        bool
+	kind, precision string
 }
 
 func catalogCommand() *cobra.Command {
-	f := &catalogFlags{output: oneOf{"table", []string{"table", "json", "csv"}}}
+	f := &catalogFlags{}
+	f.output = oneOf{"table", []string{"table", "json", "csv"}}
 	cmd := &cobra.Command{
 		Use:   "catalog [NAME]",
 		Short: "Look up what a model can do, by the name that its vendor's tool prints",
@@ -61,7 +61,7 @@ Exit status 1 says that nothing, or more than one model, answers to NAME.`,
 	fl.BoolVar(&f.cpu, "cpu", false, "list processors instead")
 	fl.VarP(&f.output, "output", "o", "how to print; csv with --unpriced alone")
 	fl.BoolVar(&f.unpriced, "unpriced", false, "ask a collector which models have no peak")
-	clientFlags(cmd, &f.collector, &f.timeout)
+	f.flags(cmd)
 	fl.StringVar(&f.kind, "kind", capacity.KindAll, "with --unpriced: accelerator, cpu or all")
 	fl.StringVar(&f.precision, "precision", string(capacity.ByClass), "with --unpriced: class, or the precision to have a peak at")
 	cmd.AddCommand(catalogVerifyCommand())
@@ -69,10 +69,10 @@ Exit status 1 says that nothing, or more than one model, answers to NAME.`,
 }
 
 func (f *catalogFlags) run(cmd *cobra.Command, name string) error {
-	var c *client
+	var c *client.Client
 	if f.unpriced {
 		var err error
-		if c, err = f.client(cmd, name); err != nil {
+		if c, err = f.unpricedClient(cmd, name); err != nil {
 			return err
 		}
 	} else if f.output.value == "csv" {
@@ -80,13 +80,11 @@ func (f *catalogFlags) run(cmd *cobra.Command, name string) error {
 	}
 	var memory telemetry.Opt[telemetry.Bytes]
 	if f.memory != "" {
-		var size struct {
-			Memory config.Size `yaml:"memory"`
+		size, err := parseSize(f.memory)
+		if err != nil {
+			return misused(cmd, "--memory: %w", err)
 		}
-		if err := config.Read(strings.NewReader("memory: "+strconv.Quote(f.memory)), "--memory", &size); err != nil {
-			return misused(cmd, "--memory: %q is not a size such as 64GiB", f.memory)
-		}
-		memory = telemetry.Known(telemetry.Bytes(size.Memory))
+		memory = telemetry.Known(size)
 	}
 	cat, err := catalog.Load(f.overrides...)
 	if err != nil {
@@ -108,8 +106,19 @@ func (f *catalogFlags) run(cmd *cobra.Command, name string) error {
 	}
 }
 
-// client checks the flags of --unpriced and returns the client of the collector to ask.
-func (f *catalogFlags) client(cmd *cobra.Command, name string) (*client, error) {
+// parseSize reads a size such as 64GiB.
+func parseSize(text string) (telemetry.Bytes, error) {
+	var size struct {
+		Memory config.Size `yaml:"memory"`
+	}
+	if err := config.Read(strings.NewReader("memory: "+strconv.Quote(text)), "--memory", &size); err != nil {
+		return 0, fmt.Errorf("%q is not a size such as 64GiB", text)
+	}
+	return telemetry.Bytes(size.Memory), nil
+}
+
+// unpricedClient checks the flags of --unpriced and returns the client of the collectors to ask.
+func (f *catalogFlags) unpricedClient(cmd *cobra.Command, name string) (*client.Client, error) {
 	if name != "" || f.cpu {
 		return nil, misused(cmd, "--unpriced lists what a collector has: it goes with neither NAME nor --cpu")
 	}
@@ -119,11 +128,7 @@ func (f *catalogFlags) client(cmd *cobra.Command, name string) (*client, error) 
 	if err := validKind(f.kind); err != nil {
 		return nil, misused(cmd, "--kind: %w", err)
 	}
-	c, err := newClient(f.collector, f.timeout)
-	if err != nil {
-		return nil, misused(cmd, "--collector: %w", err)
-	}
-	return c, nil
+	return f.client(cmd)
 }
 
 // show prints the one model of a name, or why there is not one.

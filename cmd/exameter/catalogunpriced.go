@@ -5,13 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/exameter/exameter/catalog"
+	"github.com/exameter/exameter/client"
 	"github.com/exameter/exameter/collector/capacity"
 )
 
@@ -32,8 +32,8 @@ type centreUnpriced struct {
 }
 
 // listUnpriced asks a collector which models have no peak, and prints them.
-func (f *catalogFlags) listUnpriced(ctx context.Context, out io.Writer, c *client, cat *catalog.Catalog) error {
-	doc, err := c.capacity(ctx, url.Values{"by": {"kind,vendor,model,class,centre"}, "kind": {f.kind}, "precision": {f.precision}})
+func (f *catalogFlags) listUnpriced(ctx context.Context, out io.Writer, c *client.Client, cat *catalog.Catalog) error {
+	doc, err := c.Capacity(ctx, client.CapacityQuery{By: []string{"kind", "vendor", "model", "class", "centre"}, Filter: client.Filter{Kind: f.kind, Precision: f.precision}})
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (f *catalogFlags) listUnpriced(ctx context.Context, out io.Writer, c *clien
 
 // unpriced gathers the models of a document, grouped by kind, vendor, model, class and centre, that have devices without
 // a peak: most devices first.
-func unpriced(doc *capacity.Document, cat *catalog.Catalog, vendor string) []unpricedModel {
+func unpriced(doc *client.Capacity, cat *catalog.Catalog, vendor string) []unpricedModel {
 	out := []unpricedModel{}
 	for i := range doc.Groups {
 		g := &doc.Groups[i]
@@ -79,7 +79,7 @@ func unpriced(doc *capacity.Document, cat *catalog.Catalog, vendor string) []unp
 }
 
 // writeUnpriced prints them for people.
-func writeUnpriced(out io.Writer, doc *capacity.Document, models []unpricedModel) error {
+func writeUnpriced(out io.Writer, doc *client.Capacity, models []unpricedModel) error {
 	var b strings.Builder
 	if len(models) > 0 {
 		t := &table{head: []string{"VENDOR", "MODEL", "KIND", "CLASS", "CATALOGUE", "CENTRES", "DEVICES"}, left: 6}
@@ -87,7 +87,7 @@ func writeUnpriced(out io.Writer, doc *capacity.Document, models []unpricedModel
 			why := "does not know it"
 			switch {
 			case m.Known:
-				why = "has no peak" + precisionName(doc.Precision)
+				why = "has no peak" + precisionName(doc.Precision, look{})
 			case m.Kind == capacity.KindCPU:
 				why = "lacks its width, clock or cores"
 			}

@@ -9,22 +9,24 @@ import (
 	"time"
 
 	"github.com/exameter/exameter/catalog"
-	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/client"
 )
 
 // unpricedDocument is what a collector answers by kind, vendor, model, class and centre.
-func unpricedDocument() *capacity.Document {
-	group := func(kind, vendor, model, class, centre string, rated, unpriced int64) capacity.Group {
-		return capacity.Group{
-			Kind: kind, Vendor: vendor, Model: model, Class: class, Centre: centre,
-			Figure: capacity.Figure{Devices: capacity.Devices{Rated: rated, Unpriced: unpriced}},
+func unpricedDocument() *client.Capacity {
+	group := func(kind, vendor, model, class, centre string, rated, unpriced int64) client.Group {
+		return client.Group{
+			Dimensions: client.Dimensions{Kind: kind, Vendor: vendor, Model: model, Class: class, Centre: centre},
+			Figure:     client.Figure{Devices: client.Devices{Rated: rated, Unpriced: unpriced}},
 		}
 	}
-	return &capacity.Document{
-		Revision: 41, AsOf: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC), Catalogue: "2026.11.1", Precision: "class", Kind: "all",
-		By:    []string{"kind", "vendor", "model", "class", "centre"},
-		Total: capacity.Figure{Devices: capacity.Devices{Rated: 100, Unpriced: 59}},
-		Groups: []capacity.Group{
+	return &client.Capacity{
+		Head: client.Head{
+			Revision: 41, AsOf: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC), Catalogue: "2026.11.1", Precision: "class", Kind: "all",
+			By: []string{"kind", "vendor", "model", "class", "centre"},
+		},
+		Total: client.Figure{Devices: client.Devices{Rated: 100, Unpriced: 59}},
+		Groups: []client.Group{
 			group("accelerator", "cambricon", "cambricon-mlu590", "intelligent", "guian-north", 8, 8),
 			group("accelerator", "cambricon", "cambricon-mlu590", "intelligent", "zunyi-east", 16, 16),
 			group("accelerator", "gizmo", "Gizmo 9000", "intelligent", "zunyi-east", 30, 30),
@@ -35,7 +37,7 @@ func unpricedDocument() *capacity.Document {
 }
 
 // unpricedFrom serves a document to exameter catalog --unpriced.
-func unpricedFrom(t *testing.T, doc *capacity.Document, args ...string) string {
+func unpricedFrom(t *testing.T, doc *client.Capacity, args ...string) string {
 	t.Helper()
 	body, err := json.Marshal(doc)
 	if err != nil {
@@ -77,7 +79,7 @@ func TestCatalogUnpriced(t *testing.T) {
 	if err := json.Unmarshal([]byte(unpricedFrom(t, unpricedDocument(), "-o", "json")), &answer); err != nil || len(answer.Unpriced) != 3 || !answer.Unpriced[1].Known || answer.Unpriced[1].Centres[1].Devices != 16 {
 		t.Errorf("%v: %+v", err, answer)
 	}
-	out = unpricedFrom(t, &capacity.Document{Precision: "class", Total: capacity.Figure{Devices: capacity.Devices{Rated: 7}}})
+	out = unpricedFrom(t, &client.Capacity{Head: client.Head{Precision: "class"}, Total: client.Figure{Devices: client.Devices{Rated: 7}}})
 	if !strings.HasPrefix(out, "0 devices of 7 unpriced, 0 models") {
 		t.Errorf("nothing is unpriced: %s", out)
 	}

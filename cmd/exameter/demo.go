@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/exameter/exameter/catalog"
+	"github.com/exameter/exameter/client"
 	"github.com/exameter/exameter/collector"
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/registry"
@@ -107,7 +108,7 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 
 // demoRegistry names the centres for people.
 func demoRegistry() *registry.Registry {
-	r := &registry.Registry{Province: registry.Province{Name: registry.Name{Zh: "模拟省", En: "Simulated province"}}}
+	r := &registry.Registry{Revision: "demo", Province: registry.Province{Name: registry.Name{Zh: "模拟省", En: "Simulated province"}}}
 	for _, c := range sim.DefaultCentres() {
 		r.Centres = append(r.Centres, registry.Centre{
 			ID: c.ID, Name: registry.Name{Zh: c.Names.ZH, En: c.Names.EN}, Status: registry.Operating, Clusters: demoClusters(&c),
@@ -137,7 +138,7 @@ func (f *demoFlags) play(cmd *cobra.Command, o stackOptions, p *sim.Province, di
 		return err
 	}
 	v := &demoView{flags: f, stack: s, province: p, out: newScreen(cmd.OutOrStdout()), say: cmd.ErrOrStderr()}
-	if v.client, err = newClient(s.api, 10*time.Second); err == nil {
+	if v.client, err = client.New(client.Options{Addresses: []string{s.api}}); err == nil {
 		v.driver, v.halt = s.simulate(p)
 		s.report(thisMachine, dir)
 		err = v.watch(s.ctx)
@@ -161,7 +162,7 @@ type demoView struct {
 	province *sim.Province
 	driver   *sim.Driver
 	halt     func() // stops the driver
-	client   *client
+	client   *client.Client
 	out      *screen
 	say      io.Writer // what is not the result
 
@@ -206,7 +207,7 @@ func (v *demoView) watch(ctx context.Context) error {
 		}
 		if doc != nil && v.visible() && (over || time.Since(shown) >= v.pace()) {
 			shown = time.Now()
-			if err := v.show(doc); err != nil {
+			if err := v.show(); err != nil {
 				return err
 			}
 		}
@@ -276,15 +277,24 @@ func (v *demoView) differs(doc *capacity.Document) string {
 
 // ask gets an answer, keeping the collector's own words.
 func (v *demoView) ask(ctx context.Context) (*capacity.Document, error) {
-	body, err := v.client.get(ctx, "v1/capacity", demoQuery)
+	got, err := v.client.Get(ctx, "v1/capacity", demoQuery)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := parseDocument(body)
+	doc, err := parseDocument(got.Body)
 	if err == nil {
-		v.answer = body
+		v.answer = got.Body
 	}
 	return doc, err
+}
+
+// parseDocument reads an answer with the collector's own types, which the ledger has too.
+func parseDocument(body []byte) (*capacity.Document, error) {
+	var doc capacity.Document
+	if err := decoded(body, &doc); err != nil {
+		return nil, err
+	}
+	return &doc, nil
 }
 
 // complete reports whether every host that is not silent by design has been heard of, this machine included.
@@ -323,14 +333,20 @@ func (v *demoView) visible() bool {
 	return v.flags.output.value == "table" && (v.out.place || !v.gathered.IsZero())
 }
 
-func (v *demoView) show(doc *capacity.Document) error {
+func (v *demoView) show() error {
+	doc, err := readCapacity(v.answer)
+	if err != nil {
+		return err
+	}
+	table, err := doc.table(lookOf(v.out.out))
+	if err != nil {
+		return err
+	}
 	var b bytes.Buffer
 	if v.out.place {
 		fmt.Fprintf(&b, "Exameter demo: a simulated province, and this machine. Ctrl-C ends it.\nAPI %s/v1/capacity?by=centre   metrics %s/metrics\n\n", v.stack.api, v.stack.api)
 	}
-	if err := writeDocument(&b, doc, time.Now(), coloured(v.out.out)); err != nil {
-		return err
-	}
+	b.WriteString(table)
 	if v.out.place {
 		n := v.driver.Counts()
 		fmt.Fprintf(&b, "%s\n%d records, %.1f MB sent, %d not acknowledged\n", v.machine, n.Records, float64(n.Bytes)/1e6, n.Failures)

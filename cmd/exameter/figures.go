@@ -6,12 +6,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/exameter/exameter/client"
 	"github.com/exameter/exameter/collector/capacity"
 )
 
 // eflops prints Eflops for people: three decimals; four digits of what a single server has, and two of what is smaller.
-func eflops(f capacity.Flops) string {
-	v := float64(f) / float64(capacity.Eflop)
+func eflops[F client.Flops | capacity.Flops](f F) string {
+	v := client.Flops(f).Float()
 	switch {
 	case f == 0:
 		return "0"
@@ -38,7 +39,7 @@ func percent(v *float64) string {
 }
 
 // watts prints a power; a plus says that some devices' is unknown, and a hyphen that all of theirs is.
-func watts(f *capacity.Figure) string {
+func watts(f *client.Figure) string {
 	if f.PowerDevices == 0 {
 		return "-"
 	}
@@ -57,7 +58,7 @@ func watts(f *capacity.Figure) string {
 }
 
 // age prints the age that 99 of 100 hosts' figures are younger than.
-func age(a *capacity.Age) string {
+func age(a *client.Age) string {
 	if a == nil {
 		return "-"
 	}

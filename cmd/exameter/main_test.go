@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 		os.Args = append([]string{"exameter"}, strings.Split(args, "\n")...)
 		main()
 	}
+	os.Setenv("LC_ALL", "C") // whoever runs the tests
 	os.Exit(m.Run())
 }
 
@@ -119,6 +120,38 @@ func TestUsage(t *testing.T) {
 		{"capacity --collector nowhere", 2, `collector "nowhere" is not a URL`},
 		{"capacity --collector ftp://a", 2, `collector "ftp://a" is not a URL`},
 		{"capacity --timeout soon", 2, "soon"},
+		{"capacity --every 0", 2, "0s is below 100ms"},
+		{"capacity --timeout 0", 2, "0s is not above zero"},
+		{"capacity --cert /x", 1, "without its key"},
+		{"capacity --collector http://192.0.2.1:8470 --token-file /x", 2, "want https"},
+		{"pools --gang 17", 2, "17 is not between 1 and 16"},
+		{"pools --sort size", 2, "want one of name, free, eflops, age"},
+		{"pools --limit -1", 2, "below zero"},
+		{"match", 2, "say how much"},
+		{"match --count 8 --hosts 1", 2, "want one of them"},
+		{"match --count 12 --per-host 8", 2, "12 is not a multiple of --per-host, 8"},
+		{"match --count -8", 2, "below zero"},
+		{"match --eflops NaN", 2, "beyond reason"},
+		{"match --count 8 --memory 64", 2, `"64" is not a size`},
+		{"match --count 8 --kind all", 2, "want one of them"},
+		{"match --count 8 --max-age 1us", 2, "1µs is below 1ms"},
+		{"match --count 8 --order best", 2, "want one of pack, spread"},
+		{"match --count many", 2, "many"},
+		{"hosts a b", 2, "2 arguments, want at most 1"},
+		{"hosts --state idle", 2, `"idle" is not one of busy`},
+		{"hosts --online perhaps", 2, `"perhaps" is not true or false`},
+		{"hosts --limit 1001", 2, "between 1 and 1000"},
+		{"centres --precision fp4", 2, `"fp4" is not a precision`},
+		{"explain --hosts 101", 2, "101 is not between 0 and 100"},
+		{"history --since 1h --from 2026-11-23T08:00:00Z", 2, "want one of them"},
+		{"history --from yesterday", 2, `"yesterday" is not a time`},
+		{"history --step 15s", 2, "multiple of 10s"},
+		{"history --from 2026-11-23T08:00:00Z --to 2026-11-23T07:00:00Z", 2, "is not after the beginning"},
+		{"completion tcsh", 2, `"tcsh" is not one of bash, zsh, fish`},
+		{"completion", 2, "0 arguments, want at least 1"},
+		{"completion bash", 0, ""},
+		{"completion zsh", 0, ""},
+		{"completion fish", 0, ""},
 		{"catalog a b", 2, "2 arguments, want at most 1"},
 		{"catalog --memory 64 K100", 2, `"64" is not a size`},
 		{"catalog --unpriced K100", 2, "goes with neither NAME nor --cpu"},
@@ -210,7 +243,8 @@ func TestScreen(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if b.String() != "\x1b[2J\x1b[H0\x1b[K\n\x1b[J\x1b[H1\x1b[K\n\x1b[J" {
+	// It does not wrap lines while it draws.
+	if b.String() != "\x1b[2J\x1b[?7l\x1b[H0\x1b[K\n\x1b[J\x1b[?7h\x1b[?7l\x1b[H1\x1b[K\n\x1b[J\x1b[?7h" {
 		t.Errorf("on a terminal: %q", b.String())
 	}
 }

@@ -32,7 +32,7 @@ func TestRetire(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	c, err := newClient(s.api, 5*time.Second)
+	c, err := ledgerClient(s.api, 5*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

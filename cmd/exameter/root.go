@@ -35,7 +35,8 @@ func rootCommand() *cobra.Command {
   exameter demo                          a whole province on this machine, this machine in it
   exameter standalone --data DIR --centre ID
                                          a first trial, or one small centre, without a Kafka of its own
-  exameter capacity --by centre --watch  what a collector says`,
+  exameter capacity --by centre --watch  what a collector says
+  exameter match --count 64 --per-host 8 where a job could start now`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -53,7 +54,8 @@ func rootCommand() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misused(cmd, "%w", err) })
 	root.AddCommand(
-		capacityCommand(), catalogCommand(), topicsCommand(), retireCommand(), simulateCommand(), demoCommand(), standaloneCommand(), versionCommand(),
+		capacityCommand(), poolsCommand(), matchCommand(), hostsCommand(), centresCommand(), explainCommand(), historyCommand(),
+		exportCommand(), catalogCommand(), topicsCommand(), retireCommand(), simulateCommand(), demoCommand(), standaloneCommand(), completionCommand(), versionCommand(),
 	)
 	return root
 }

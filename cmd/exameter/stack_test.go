@@ -139,7 +139,7 @@ func TestDemoCountsAsDeclared(t *testing.T) {
 		}
 	}()
 	_, halt := s.simulate(p)
-	c, err := newClient(s.api, 5*time.Second)
+	c, err := ledgerClient(s.api, 5*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +285,7 @@ func TestStandaloneKeepsTheFleet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := newClient(listen, 5*time.Second)
+	c, err := ledgerClient(listen, 5*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

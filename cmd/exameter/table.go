@@ -10,7 +10,8 @@ import (
 // table is text in columns, which line up on a terminal also where characters are two columns wide.
 type table struct {
 	head  []string
-	left  int // so many columns, from the first, are aligned to the left; the others to the right
+	left  int  // so many columns, from the first, are aligned to the left; the others to the right
+	words bool // the last column is words, and aligned to the left
 	rows  [][]string
 	bold  map[int]bool // rows that stand out
 	faint map[int]bool // rows that step back
@@ -64,7 +65,7 @@ func (t *table) line(b *strings.Builder, row []string, width []int, style string
 			line.WriteString("  ")
 		}
 		pad := strings.Repeat(" ", width[i]-runewidth.StringWidth(cell))
-		if i < t.left {
+		if i < t.left || t.words && i == len(t.head)-1 {
 			line.WriteString(cell + pad)
 		} else {
 			line.WriteString(pad + cell)

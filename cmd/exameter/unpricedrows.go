@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"github.com/exameter/exameter/catalog"
+	"github.com/exameter/exameter/client"
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/telemetry"
 )
 
 // writeUnpricedCSV prints accelerators as rows of an override file: it loads as it is and changes no figure, until someone
 // fills in the peaks. What no row can price is said in a comment.
-func writeUnpricedCSV(out io.Writer, doc *capacity.Document, models []unpricedModel, cat *catalog.Catalog) error {
+func writeUnpricedCSV(out io.Writer, doc *client.Capacity, models []unpricedModel, cat *catalog.Catalog) error {
 	rows := newUnpricedRows(doc.Precision, cat)
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Unpriced as of %s, precision %s. Fill in dense peaks of one listed device, and the document they are from.\n", stamp(doc.AsOf), doc.Precision)

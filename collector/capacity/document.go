@@ -11,6 +11,8 @@ type Document struct {
 	Revision  int64     `json:"revision"`  // how much of the log of partials was read; answers of one revision are the same everywhere
 	AsOf      time.Time `json:"as_of"`     // when the last record read was written, by the broker's clock
 	Catalogue string    `json:"catalogue"` // version of the catalogue, with "+override" where a file overrides it
+	Registry  string    `json:"registry"`  // revision of the registry, empty without one
+	Rule      string    `json:"rule"`      // of accounting: Rule
 	Precision string    `json:"precision"` // "class": each device by its class's precision; else the one asked for
 	Kind      string    `json:"kind"`      // accelerator, cpu or all
 	By        []string  `json:"by"`        // dimensions of the groups
@@ -29,6 +31,8 @@ type Group struct {
 	Class   string `json:"class,omitempty"`
 
 	Domestic string `json:"domestic,omitempty"` // yes, no or unknown
+	// Identifier is what the registry has for the narrowest place that the group names: its cluster, else its centre.
+	Identifier string `json:"identifier,omitempty"`
 	Figure
 }
 

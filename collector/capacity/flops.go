@@ -16,19 +16,32 @@ const Eflop Flops = 1e12
 
 // MarshalJSON prints Eflops as an exact decimal number: at most 12 decimals, nothing rounded, so that the parts of a
 // document add up to its totals to the last digit.
-func (f Flops) MarshalJSON() ([]byte, error) { return []byte(f.Eflops()), nil }
+func (f Flops) MarshalJSON() ([]byte, error) { return f.AppendEflops(make([]byte, 0, 24)), nil }
 
 // Eflops prints the exact value in Eflops, without trailing zeros.
-func (f Flops) Eflops() string {
-	sign, u := "", uint64(f)
+func (f Flops) Eflops() string { return string(f.AppendEflops(nil)) }
+
+// AppendEflops appends what Eflops prints. A document of a province has thousands of these.
+func (f Flops) AppendEflops(b []byte) []byte {
+	u := uint64(f)
 	if f < 0 {
-		sign, u = "-", -u
+		b, u = append(b, '-'), -u
 	}
-	frac := strings.TrimRight(fmt.Sprintf("%012d", u%uint64(Eflop)), "0")
-	if frac != "" {
-		frac = "." + frac
+	b = strconv.AppendUint(b, u/uint64(Eflop), 10)
+	rest := u % uint64(Eflop)
+	if rest == 0 {
+		return b
 	}
-	return sign + strconv.FormatUint(u/uint64(Eflop), 10) + frac
+	var digits [13]byte
+	digits[0] = '.'
+	last := 0
+	for i := 12; i > 0; i-- {
+		digits[i] = '0' + byte(rest%10)
+		if rest /= 10; last == 0 && digits[i] != '0' {
+			last = i
+		}
+	}
+	return append(b, digits[:last+1]...)
 }
 
 // UnmarshalJSON reads what MarshalJSON prints, exponents included; a value between two Mflop/s is refused.

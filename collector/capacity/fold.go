@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
 	"slices"
@@ -15,7 +16,7 @@ func (s *Snapshot) Document(q Query) (*Document, error) {
 		return nil, fmt.Errorf("capacity query: %w", err)
 	}
 	doc := &Document{
-		Revision: s.Revision, AsOf: s.AsOf.UTC(), Catalogue: s.Catalogue,
+		Revision: s.Revision, AsOf: s.AsOf.UTC(), Catalogue: s.Catalogue, Registry: s.Registry, Rule: cmp.Or(s.Rule, Rule),
 		Precision: string(q.Precision), Kind: q.Kind, By: make([]string, 0, len(q.By)), Parts: s.Parts,
 	}
 	for _, d := range q.By {
@@ -26,7 +27,7 @@ func (s *Snapshot) Document(q Query) (*Document, error) {
 	doc.Total = total.figure(s)
 	doc.Groups = make([]Group, 0, len(groups))
 	for _, a := range groups {
-		g := Group{Figure: a.figure(s)}
+		g := Group{Figure: a.figure(s), Identifier: a.place.text}
 		for _, d := range q.By {
 			dim := &dimensions[d.index()]
 			dim.set(&g, dim.of(a.first))
@@ -55,6 +56,7 @@ func (s *Snapshot) sumPools(q *Query) (total *sum, groups []*sum, groupOf []*sum
 				byKey[key], groups = g, append(groups, g)
 			}
 			g.pool(p, c, q.Precision)
+			g.place.add(q.identifier(p))
 			groupOf[i] = g
 		}
 		total.pool(p, c, q.Precision)
@@ -89,6 +91,7 @@ func (s *Snapshot) sumHosts(total *sum, groupOf []*sum) {
 type sum struct {
 	key      string
 	first    *Pool
+	place    identifier
 	cell     Cell
 	flops    [states]Flops
 	origin   Origin

@@ -369,3 +369,25 @@ func TestEmptyDocument(t *testing.T) {
 		}
 	}
 }
+
+// TestEflopsText: what is printed is the exact value, at its shortest, and is read back.
+func TestEflopsText(t *testing.T) {
+	for f, want := range map[Flops]string{
+		0: "0", 1: "0.000000000001", -1: "-0.000000000001", Eflop: "1", 10 * Eflop: "10", Eflop / 10: "0.1", 1_500_000_000_001: "1.500000000001",
+		1<<63 - 1: "9223372.036854775807", -1 << 63: "-9223372.036854775808", 123_000_000_000: "0.123",
+	} {
+		if got := f.Eflops(); got != want {
+			t.Errorf("%d is printed as %s, want %s", int64(f), got, want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		f := Flops(rapid.Int64().Draw(t, "flops"))
+		s := f.Eflops()
+		if got, err := ParseEflops(s); err != nil || got != f {
+			t.Fatalf("%d is printed as %s and read as %d, %v", int64(f), s, int64(got), err)
+		}
+		if strings.Contains(s, ".") && (strings.HasSuffix(s, "0") || strings.HasSuffix(s, ".")) {
+			t.Fatalf("%d is printed as %s", int64(f), s)
+		}
+	})
+}

@@ -68,7 +68,13 @@ type Pool struct {
 	Basis   Precision     // the precision that "class" counts this pool by
 	Peaks   catalog.Peaks // a device's, or a core's; all unknown where the catalogue does not know the model
 
-	Domestic telemetry.Opt[bool] // designed in China, as the catalogue says; unknown where it does not
+	Domestic telemetry.Opt[bool]            // designed in China, as the catalogue says; unknown where it does not
+	Memory   telemetry.Opt[telemetry.Bytes] // of an accelerator, as the catalogue says; unknown where it does not
+	Entry    string                         // the catalogue's row that Peaks are from; empty where it does not know the model
+
+	// What the registry has for the cluster and for the centre: numbers that were assigned elsewhere, passed through.
+	Identifier       string
+	CentreIdentifier string
 }
 
 // domestic is the pool's value of the dimension ByDomestic.
@@ -106,17 +112,23 @@ func (p *Pool) compare(q *Pool) int {
 			return c
 		}
 	}
-	if c := strings.Compare(string(p.Basis), string(q.Basis)); c != 0 {
+	if c := cmp.Or(
+		strings.Compare(string(p.Basis), string(q.Basis)), strings.Compare(p.Entry, q.Entry),
+		strings.Compare(p.Identifier, q.Identifier), strings.Compare(p.CentreIdentifier, q.CentreIdentifier),
+	); c != 0 {
 		return c
 	}
 	for _, precision := range catalog.Precisions() {
-		a, aKnown := p.Peaks.Get(precision)
-		b, bKnown := q.Peaks.Get(precision)
-		if c := cmp.Compare(a, b); c != 0 || aKnown != bKnown {
-			return cmp.Or(c, compareBool(aKnown, bKnown))
+		if c := compareOpt(p.Peaks.Get(precision))(q.Peaks.Get(precision)); c != 0 {
+			return c
 		}
 	}
-	return 0
+	return compareOpt(p.Memory.Get())(q.Memory.Get())
+}
+
+// compareOpt orders what may be unknown, the unknown first among equals.
+func compareOpt[T cmp.Ordered](a T, aKnown bool) func(T, bool) int {
+	return func(b T, bKnown bool) int { return cmp.Or(cmp.Compare(a, b), compareBool(aKnown, bKnown)) }
 }
 
 func compareBool(a, b bool) int {

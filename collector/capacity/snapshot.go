@@ -16,12 +16,15 @@ type Snapshot struct {
 	Revision   int64
 	AsOf       time.Time
 	Catalogue  string
+	Registry   string // revision of the registry that classed the devices; empty without one
+	Rule       string // of accounting; empty is Rule
 	StaleAfter time.Duration
 	Parts      Parts
 	Cut        bool // nothing was read from the log for StaleAfter: see Silenced
 	Pools      []PoolCell
 	Shapes     []Shape
 	Contenders []Contender // of one part's snapshot, sorted by host
+	Odd        []Odd       // of the sum of parts, by centre
 
 	// Of a snapshot of the whole province: changes are known back to revision Since. Changed has for each of Pools the revision from
 	// which on its counts are as they are now, or a later one; Gone are the pools that went. See changes.go.
@@ -152,7 +155,7 @@ func (s *Snapshot) Sort() {
 // SameStates reports whether o says the same of what there is and which state it is in. Power, activity, ages and
 // cores at work, which move all the time, may differ.
 func (s *Snapshot) SameStates(o *Snapshot) bool {
-	if s == nil || o == nil || s.Catalogue != o.Catalogue || len(s.Pools) != len(o.Pools) || len(s.Shapes) != len(o.Shapes) {
+	if s == nil || o == nil || s.Catalogue != o.Catalogue || s.Registry != o.Registry || len(s.Pools) != len(o.Pools) || len(s.Shapes) != len(o.Shapes) {
 		return false
 	}
 	for i := range s.Pools {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/exameter/exameter/collector/hosts"
 	"github.com/exameter/exameter/telemetry"
 )
 
@@ -26,6 +27,7 @@ func benchRecords(n int) (*telemetry.Inventory, *telemetry.Report) {
 		Time:   start, Boot: fmt.Sprintf("%08x-1111-4000-8000-%012x", n, n), Seq: 1,
 	}
 	inv, r := &telemetry.Inventory{Header: h}, &telemetry.Report{Header: h}
+	inv.Name = fmt.Sprintf("gpu-%06d.guian", n)
 	inv.CPU = telemetry.Known(telemetry.CPUInfo{Vendor: "GenuineIntel", Name: "Intel(R) Xeon(R) Platinum 8480+", Cores: telemetry.Known(int64(112))})
 	for i := range benchDevices {
 		id := fmt.Sprintf("GPU-%08x-%04d-4000-8000-%012x", n, i, n)
@@ -278,6 +280,47 @@ func BenchmarkApplyInventory(b *testing.B) {
 		f.ApplyInventory(benchCentre(n%benchHosts), inv, start)
 		n++
 	}
+}
+
+// BenchmarkListing lists 100 of 150,000 hosts: "rank" finds them, looking at all; "glance" is what of that is done at a time, between
+// records; "page" says what they are.
+func BenchmarkListing(b *testing.B) {
+	f := province()
+	q, err := hosts.Query{Sort: hosts.ByFree, States: []string{"free"}}.Normal()
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := &Search{Query: q, Now: start}
+	rank := func(from, n uint32) *hosts.Ranking {
+		r := hosts.NewRanking(&q)
+		f.Rank(s, r, 0, 0, from, n)
+		return r
+	}
+	b.Run("rank", func(b *testing.B) {
+		for b.Loop() {
+			if r := rank(0, benchProvince); r.Matching == 0 {
+				b.Fatal("nothing is free")
+			}
+		}
+	})
+	b.Run("glance", func(b *testing.B) {
+		n := uint32(0)
+		for b.Loop() {
+			rank(n%benchProvince, 4096)
+			n += 4096
+		}
+	})
+	list, _ := rank(0, benchProvince).List()
+	b.Run("page", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			for _, p := range list {
+				if f.Hosts(s, p.Key.Centre, []string{p.Key.Host})[0] == nil {
+					b.Fatal("gone")
+				}
+			}
+		}
+	})
 }
 
 // heap is what lives.

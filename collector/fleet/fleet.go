@@ -52,9 +52,10 @@ const DefaultMaxHosts = 2_000_000
 // counts by the first report after its inventory.
 const maxExtra = 1 << 20
 
-// Pricing says which pool a device belongs to, and by which version of the catalogue.
+// Pricing says which pool a device belongs to, and by which version of the catalogue and of the registry.
 type Pricing struct {
 	Catalogue string
+	Registry  string
 	Pool      func(Source) capacity.Pool
 }
 
@@ -227,6 +228,7 @@ func (f *Fleet) ApplyInventory(centre string, inv *telemetry.Inventory, at time.
 	old := *h
 	f.stats.UninventoriedDevices -= int64(len(h.extra))
 	h.replace(f.keep(f.listing.devices, old.devices == nil), string(f.listing.ids))
+	h.named = f.listing.named
 	f.stats.UninventoriedDevices += int64(len(h.extra))
 	f.reclaim(slot, &old)
 	f.reconsider(slot)

@@ -59,7 +59,7 @@ func (f *Fleet) silence(slot uint32, age, stale int64) {
 // snapshot copies a tally.
 func (f *Fleet) snapshot(t *tally, ages []*capacity.Ages, now time.Time) *capacity.Snapshot {
 	s := &capacity.Snapshot{
-		Revision: f.revision, AsOf: now, Catalogue: f.opts.Pricing.Catalogue, StaleAfter: f.opts.StaleAfter,
+		Revision: f.revision, AsOf: now, Catalogue: f.opts.Pricing.Catalogue, Registry: f.opts.Pricing.Registry, Rule: capacity.Rule, StaleAfter: f.opts.StaleAfter,
 		Pools: make([]capacity.PoolCell, 0, len(f.pools.list)), Shapes: make([]capacity.Shape, 0, len(f.shapes.list)),
 	}
 	s.Contenders = f.contending(now.UnixMilli())

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"strings"
+	"unsafe"
 
 	"github.com/exameter/exameter/telemetry"
 )
@@ -22,16 +23,20 @@ const (
 // brings no surprise the first two.
 type host struct {
 	devices []device // as the inventory lists them, the processor set last
-	ids     string   // the host's id, and those of its accelerators behind it, in one string
+	ids     string   // the host's id, its name and the ids of its accelerators, one behind the other
 	centre  string
 	idSize  uint8
 	flags   flags
+	named   uint8 // bytes of its name
 
 	report    order
 	extra     []extra // what the last report says of devices that the inventory does not list
 	inventory order
 	_         [8]byte
 }
+
+// A host fills cache lines whole.
+var _ [0]struct{} = [unsafe.Sizeof(host{}) % 64]struct{}{}
 
 // chunk is as many hosts as are made at a time. They stay where they are, so that a fleet grows without being copied.
 type chunk [chunkSize]host
@@ -56,6 +61,9 @@ func (h *host) online() bool { return h.flags&(hasReport|isStale) == hasReport }
 
 // id is the host's own.
 func (h *host) id() string { return h.ids[:h.idSize] }
+
+// name is what the host's inventory calls it.
+func (h *host) name() string { return h.ids[h.idSize:][:h.named] }
 
 // device is one device of a host: 28 bytes, next to those of the others.
 type device struct {

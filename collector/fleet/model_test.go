@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -177,7 +178,7 @@ func (m *model) fold(now time.Time) *capacity.Snapshot {
 			shapes[i].shape.Ages.Observe(max(ms-h.repAt, 0), m.stale.Milliseconds())
 		}
 	}
-	s := &capacity.Snapshot{AsOf: now, Catalogue: m.pricing.Catalogue, StaleAfter: m.stale}
+	s := &capacity.Snapshot{AsOf: now, Catalogue: m.pricing.Catalogue, Registry: m.pricing.Registry, Rule: capacity.Rule, StaleAfter: m.stale}
 	place := map[capacity.Pool]int{}
 	for p, c := range cells {
 		place[p] = len(s.Pools)
@@ -296,7 +297,7 @@ func modelCPU(c *capacity.Cell, h *modelHost, online bool) bool {
 
 // testPricing prices two models and processors; "m9" is unknown. generation makes prices differ.
 func testPricing(generation int64) Pricing {
-	return Pricing{Catalogue: "test", Pool: func(s Source) capacity.Pool {
+	return Pricing{Catalogue: "test", Registry: fmt.Sprintf("%08x", generation), Pool: func(s Source) capacity.Pool {
 		p := capacity.Pool{Centre: s.Centre, Cluster: s.Cluster, Kind: s.Kind, Vendor: s.Vendor, Model: s.Name, Class: capacity.Intelligent, Basis: catalog.FP16}
 		switch {
 		case s.Kind == telemetry.CPU:

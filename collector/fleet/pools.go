@@ -194,14 +194,18 @@ func (f *Fleet) reshape(slot uint32) {
 // listing is what an inventory lists. It is used again for every inventory.
 type listing struct {
 	devices []device
-	ids     []byte // the host's id first
+	ids     []byte // the host's id and its name first
+	named   uint8
 }
 
 // list fills the listing with an inventory's devices, without claims: accelerators in the order given, then the processor
 // set. An id that is empty, longer than MaxName or repeated is left out, for the decoder refuses all three.
 func (f *Fleet) list(centre string, inv *telemetry.Inventory, h *host) {
 	l := &f.listing
-	l.devices, l.ids = l.devices[:0], append(l.ids[:0], h.id()...)
+	l.devices, l.ids, l.named = l.devices[:0], append(l.ids[:0], h.id()...), 0
+	if len(inv.Name) <= telemetry.MaxName {
+		l.ids, l.named = append(l.ids, inv.Name...), uint8(len(inv.Name))
+	}
 	source := Source{Centre: centre, Cluster: inv.Cluster, Kind: telemetry.Accelerator}
 	for i := range inv.Devices {
 		info := &inv.Devices[i]
@@ -242,7 +246,7 @@ func (l *listing) has(hash uint32, id string) bool {
 // isOf reports whether a host has just the devices that are listed, and none of them contested: the time of an inventory
 // can settle a contest.
 func (l *listing) isOf(h *host) bool {
-	if len(l.devices) != len(h.devices) || string(l.ids) != h.ids {
+	if len(l.devices) != len(h.devices) || l.named != h.named || string(l.ids) != h.ids {
 		return false
 	}
 	for i := range l.devices {

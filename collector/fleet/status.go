@@ -24,11 +24,14 @@ const (
 	isReported seen = 1 << iota // the last report speaks of the device
 	isPresent                   // and says that it is there
 	isSM                        // activity is that of the multiprocessors
+
+	reasonShift = iota // the bits above hold the number of the code that opens the reason
+	isFact      = isReported | isPresent | isSM
 )
 
-// isLike reports whether another status differs in nothing but amounts: of units at work, power and activity.
+// isLike reports whether another status differs in nothing but amounts, of units at work, power and activity, and why.
 func (s *status) isLike(o *status) bool {
-	return s.state == o.state && s.seen == o.seen && s.busy^o.busy >= 0 && s.power^o.power >= 0 && s.activity^o.activity >= 0
+	return s.state == o.state && (s.seen^o.seen)&isFact == 0 && s.busy^o.busy >= 0 && s.power^o.power >= 0 && s.activity^o.activity >= 0
 }
 
 // deviceStatus keeps what the cells need of an accelerator's status.
@@ -38,7 +41,9 @@ func (s *status) isLike(o *status) bool {
 // dispatcher may hand out.
 func deviceStatus(d *telemetry.DeviceStatus) status {
 	st := status{state: stateOf(d.State), power: power(d.PowerMean), busy: -1, activity: -1, seen: isReported}
-	if !absent(d.Reason) {
+	reason := reasonOf(d.Reason)
+	st.seen |= seen(reason) << reasonShift
+	if !reason.absent() {
 		st.seen |= isPresent
 	}
 	slices, known := d.Slices.Get()
@@ -58,7 +63,7 @@ func deviceStatus(d *telemetry.DeviceStatus) status {
 // cpuStatus keeps what the cells need of a processor set's status. Its power is that of its packages, where all of them
 // are known.
 func cpuStatus(c *telemetry.CPUStatus, domains []telemetry.PowerStatus) status {
-	st := status{state: stateOf(c.State), power: packages(domains), busy: -1, activity: -1, seen: isReported | isPresent}
+	st := status{state: stateOf(c.State), power: packages(domains), busy: -1, activity: -1, seen: isReported | isPresent | seen(reasonOf(c.Reason))<<reasonShift}
 	if n, ok := c.CoresBusy.Get(); ok && n >= 0 {
 		st.busy = int32(min(n, math.MaxInt32))
 	}
@@ -82,12 +87,6 @@ func stateOf(s telemetry.State) capacity.State {
 	default:
 		return capacity.Stale
 	}
-}
-
-// absent reports whether a reason says that the device is not where it was.
-func absent(reason string) bool {
-	code, _, _ := strings.Cut(reason, ":")
-	return code == "missing" || code == "lost"
 }
 
 func power(p telemetry.Opt[telemetry.Milliwatts]) int32 {

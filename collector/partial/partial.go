@@ -30,6 +30,8 @@ type Partial struct {
 	AsOf       int64   `json:"as_of_ms"`   // when it was summed up, in ms since 1970 by the writer's clock
 	Offsets    Offsets `json:"offsets"`
 	Catalogue  string  `json:"catalogue"`
+	Registry   string  `json:"registry"` // revision of the registry that classed the pools
+	Rule       string  `json:"rule"`     // of accounting, by which hosts were summed up
 	StaleAfter int64   `json:"stale_after_ms"`
 	Pools      []Pool  `json:"pools"`
 	Shapes     []Shape `json:"shapes"`
@@ -49,19 +51,24 @@ type Offsets struct {
 
 // Pool is one pool of the part's centre with its cell. The lists stand in the order in which capacity.Cell has the fields.
 type Pool struct {
-	Cluster   string           `json:"cluster"`
-	Kind      string           `json:"kind"`
-	Vendor    string           `json:"vendor"`
-	Model     string           `json:"model"`
-	Class     string           `json:"class"`
-	Basis     string           `json:"basis"`
-	Peaks     map[string]int64 `json:"peaks,omitempty"` // Mflop/s by precision
-	Domestic  *bool            `json:"domestic,omitempty"`
-	Devices   [5]int64         `json:"devices"` // busy, free, drained, faulty, stale
-	Units     [5]int64         `json:"units"`
-	Activity  [4]int64         `json:"activity"`   // devices by sm, by utilisation; active units × 1000; known units
-	Power     [2]int64         `json:"power"`      // mW, devices
-	FreeHosts []int64          `json:"free_hosts"` // hosts by free devices, without the zeros at the end
+	Cluster  string           `json:"cluster"`
+	Kind     string           `json:"kind"`
+	Vendor   string           `json:"vendor"`
+	Model    string           `json:"model"`
+	Class    string           `json:"class"`
+	Basis    string           `json:"basis"`
+	Peaks    map[string]int64 `json:"peaks,omitempty"` // Mflop/s by precision
+	Domestic *bool            `json:"domestic,omitempty"`
+	Memory   *int64           `json:"memory,omitempty"` // of a device, in bytes
+	Entry    string           `json:"entry,omitempty"`  // the catalogue's row that peaks are from
+	// The identifiers of cluster and centre in the registry.
+	Identifier       string   `json:"identifier,omitempty"`
+	CentreIdentifier string   `json:"centre_identifier,omitempty"`
+	Devices          [5]int64 `json:"devices"` // busy, free, drained, faulty, stale
+	Units            [5]int64 `json:"units"`
+	Activity         [4]int64 `json:"activity"`   // devices by sm, by utilisation; active units × 1000; known units
+	Power            [2]int64 `json:"power"`      // mW, devices
+	FreeHosts        []int64  `json:"free_hosts"` // hosts by free devices, without the zeros at the end
 }
 
 // Shape counts the hosts that hold devices of one set of pools. Ages are pairs of a bin and the hosts in it, the bins being
@@ -139,6 +146,7 @@ func ParseKey(key string) (centre string, number int, kind Kind, bucket int, ok 
 // Fill takes pools, shapes, catalogue and time from a snapshot of the part's fleet.
 func (p *Partial) Fill(s *capacity.Snapshot) {
 	p.Schema, p.AsOf, p.Catalogue, p.StaleAfter = Schema, s.AsOf.UnixMilli(), s.Catalogue, s.StaleAfter.Milliseconds()
+	p.Registry, p.Rule = s.Registry, s.Rule
 	p.Pools, p.Shapes = make([]Pool, len(s.Pools)), make([]Shape, len(s.Shapes))
 	for i := range s.Pools {
 		p.Pools[i] = poolOf(&s.Pools[i])
@@ -178,9 +186,13 @@ func poolOf(pc *capacity.PoolCell) Pool {
 		Cluster: k.Cluster, Kind: string(k.Kind), Vendor: k.Vendor, Model: k.Model, Class: string(k.Class), Basis: string(k.Basis),
 		Devices: c.Devices, Units: c.Units, Activity: [4]int64{c.SM, c.Utilisation, c.ActiveUnits, c.KnownUnits},
 		Power: [2]int64{c.PowerMW, c.PowerDevices},
+		Entry: k.Entry, Identifier: k.Identifier, CentreIdentifier: k.CentreIdentifier,
 	}
 	if v, ok := k.Domestic.Get(); ok {
 		out.Domestic = &v
+	}
+	if v, ok := k.Memory.Get(); ok {
+		out.Memory = new(int64(v))
 	}
 	for _, precision := range catalog.Precisions() {
 		if v, ok := k.Peaks.Get(precision); ok {
@@ -228,6 +240,9 @@ func Decode(value []byte) (*Partial, error) {
 // maxCount is beyond what any part counts; sums of maxCount from all parts there can be stay within an int64.
 const maxCount = 1 << 56
 
+// maxVersion bounds the names of what a part was summed up by, which stand in every answer.
+const maxVersion = 64
+
 func sound(counts ...int64) bool {
 	for _, n := range counts {
 		if n < 0 || n > maxCount {
@@ -240,6 +255,13 @@ func sound(counts ...int64) bool {
 func (p *Partial) check() error {
 	if p.StaleAfter < 1 || p.StaleAfter > time.Hour.Milliseconds() || p.Generation < 0 || p.Seen < 0 {
 		return fmt.Errorf("stale_after_ms %d, generation %d, seen %d", p.StaleAfter, p.Generation, p.Seen)
+	}
+	if len(p.Registry) > maxVersion || len(p.Rule) > maxVersion {
+		return fmt.Errorf("registry %.80q, rule %.80q: want at most %d bytes", p.Registry, p.Rule, maxVersion)
+	}
+	st := &p.Stats
+	if !sound(st.Hosts, st.UninventoriedHosts, st.UninventoriedDevices, st.ContestedDevices, st.SkewedHosts, st.UnsettledHosts) {
+		return fmt.Errorf("stats %+v are out of bounds", *st)
 	}
 	for i := range p.Contenders {
 		c := &p.Contenders[i]
@@ -256,6 +278,9 @@ func (p *Partial) check() error {
 		q := &p.Pools[i]
 		if !sound(q.Devices[:]...) || !sound(q.Units[:]...) || !sound(q.Activity[:]...) || !sound(q.Power[:]...) || !sound(q.FreeHosts...) {
 			return fmt.Errorf("pool %d: a count is out of bounds", i)
+		}
+		if q.Memory != nil && !sound(*q.Memory) {
+			return fmt.Errorf("pool %d: memory %d", i, *q.Memory)
 		}
 		if len(q.FreeHosts) > capacity.MaxFree+1 {
 			return fmt.Errorf("pool %d: %d free_hosts", i, len(q.FreeHosts))
@@ -309,7 +334,7 @@ func (p *Partial) Pool(centre string, i int) capacity.PoolCell {
 	out := capacity.PoolCell{
 		Pool: capacity.Pool{
 			Centre: centre, Cluster: q.Cluster, Kind: telemetry.Kind(q.Kind), Vendor: q.Vendor, Model: q.Model,
-			Class: capacity.Class(q.Class), Basis: capacity.Precision(q.Basis),
+			Class: capacity.Class(q.Class), Basis: capacity.Precision(q.Basis), Entry: q.Entry, Identifier: q.Identifier, CentreIdentifier: q.CentreIdentifier,
 		},
 		Cell: capacity.Cell{
 			Devices: q.Devices, Units: q.Units, SM: q.Activity[0], Utilisation: q.Activity[1], ActiveUnits: q.Activity[2], KnownUnits: q.Activity[3],
@@ -318,6 +343,9 @@ func (p *Partial) Pool(centre string, i int) capacity.PoolCell {
 	}
 	if q.Domestic != nil {
 		out.Pool.Domestic = telemetry.Known(*q.Domestic)
+	}
+	if q.Memory != nil {
+		out.Pool.Memory = telemetry.Known(telemetry.Bytes(*q.Memory))
 	}
 	for precision, v := range q.Peaks {
 		out.Pool.Peaks = out.Pool.Peaks.With(catalog.Precision(precision), v)

@@ -22,12 +22,13 @@ func TestRoundTrip(t *testing.T) {
 	cell.FreeHosts[0], cell.FreeHosts[capacity.MaxFree] = 17, 18
 	pool := capacity.Pool{
 		Centre: "guian", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "nvidia", Model: "m", Class: capacity.Intelligent, Basis: catalog.FP16,
-		Peaks: catalog.Peaks{}.With(catalog.FP16, 989_500_000).With(catalog.FP64, 0), Domestic: telemetry.Known(false),
+		Peaks: catalog.Peaks{}.With(catalog.FP16, 989_500_000).With(catalog.FP64, 0), Domestic: telemetry.Known(false), Memory: telemetry.Known(telemetry.Bytes(141 << 30)),
+		Entry: "row", Identifier: "CN-52-001/hpc", CentreIdentifier: "编号 1",
 	}
 	cpu := capacity.Pool{Centre: "guian", Cluster: "hpc", Kind: telemetry.CPU, Vendor: "hygon", Model: "=1,\"2\"", Class: capacity.Super, Basis: catalog.FP64, Domestic: telemetry.Known(true)}
 	unknown := capacity.Pool{Centre: "guian", Cluster: "hpc", Kind: telemetry.CPU, Vendor: "?", Class: capacity.General, Basis: catalog.FP32}
 	s := &capacity.Snapshot{
-		AsOf: time.UnixMilli(1_795_420_800_123), Catalogue: "2026.11+override", StaleAfter: 30 * time.Second,
+		AsOf: time.UnixMilli(1_795_420_800_123), Catalogue: "2026.11+override", Registry: "1f2e3d4c", Rule: capacity.Rule, StaleAfter: 30 * time.Second,
 		Pools:  []capacity.PoolCell{{Pool: pool, Cell: cell}, {Pool: cpu, Cell: capacity.Cell{Devices: [5]int64{0, 0, 0, 0, 1}}}, {Pool: unknown}},
 		Shapes: []capacity.Shape{{Pools: []int{0, 1}, Rated: 7, Online: 3}, {Pools: []int{1}, Rated: 1}},
 	}
@@ -46,6 +47,9 @@ func TestRoundTrip(t *testing.T) {
 	}
 	p := &Partial{Instance: "one:8470", Address: "one:8470", Generation: 7, Sequence: 8, Offsets: Offsets{-1, 41}, Stats: Stats{1, 2, 3, 4, 5, 6}, Seen: 77, Released: Hashes{3, 1 << 63}}
 	p.Fill(s)
+	if p.Catalogue != s.Catalogue || p.Registry != s.Registry || p.Rule != s.Rule {
+		t.Errorf("made by %s, %s, %s", p.Catalogue, p.Registry, p.Rule)
+	}
 	b, err := p.Encode()
 	if err != nil {
 		t.Fatal(err)

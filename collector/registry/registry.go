@@ -2,11 +2,16 @@
 package registry
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/collector/capacity"
@@ -18,6 +23,9 @@ import (
 type Registry struct {
 	Province Province `yaml:"province" json:"province"`
 	Centres  []Centre `yaml:"centres" json:"centres"`
+
+	// Revision tells one content of the file from another: the beginning of its SHA-256. Empty of a registry that was not read.
+	Revision string `yaml:"-" json:"-"`
 }
 
 // Province is the plan for all centres together.
@@ -31,7 +39,7 @@ type Centre struct {
 	ID         string        `yaml:"id" json:"id"`
 	Name       Name          `yaml:"name" json:"name"`
 	Status     Status        `yaml:"status" json:"status"`
-	Identifier string        `yaml:"identifier" json:"identifier,omitempty"` // the operator's or the authorities' own number
+	Identifier string        `yaml:"identifier" json:"identifier,omitempty"` // a number that was assigned elsewhere, passed through
 	Declared   []Declaration `yaml:"declared" json:"declared"`               // by date, oldest first
 	Target     *Target       `yaml:"target" json:"target"`
 	Clusters   []Cluster     `yaml:"clusters" json:"clusters"`
@@ -71,23 +79,27 @@ type Cluster struct {
 	ID        string             `yaml:"id" json:"id"`
 	Class     capacity.Class     `yaml:"class" json:"class,omitempty"`         // super, or empty: each device by its kind
 	Precision capacity.Precision `yaml:"precision" json:"precision,omitempty"` // what "class" counts it by, where not the class's own
+
+	Identifier string `yaml:"identifier" json:"identifier,omitempty"` // as a centre's
 }
 
 // Load reads the registry file at path. Errors name file and line.
 func Load(path string) (*Registry, error) {
-	r := &Registry{}
-	if err := config.Load(path, r); err != nil {
-		return nil, err
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read registry: %w", err)
 	}
-	return r, nil
+	defer f.Close()
+	return Read(f, path)
 }
 
 // Read reads a registry, as Load does.
 func Read(in io.Reader, name string) (*Registry, error) {
-	r := &Registry{}
-	if err := config.Read(in, name, r); err != nil {
+	r, sum := &Registry{}, sha256.New()
+	if err := config.Read(io.TeeReader(in, sum), name, r); err != nil {
 		return nil, err
 	}
+	r.Revision = hex.EncodeToString(sum.Sum(nil)[:4])
 	return r, nil
 }
 
@@ -118,6 +130,9 @@ func (c *Centre) validate(key string) error {
 	default:
 		return config.Errorf(key+".status", "%q is not one of planned, building, operating", c.Status)
 	}
+	if err := validIdentifier(c.Identifier); err != nil {
+		return config.Errorf(key+".identifier", "%w", err)
+	}
 	for i := range c.Declared {
 		d := &c.Declared[i]
 		if d.Precision == "" {
@@ -141,6 +156,9 @@ func (c *Centre) validate(key string) error {
 			return config.Errorf(key+".id", "%q stands twice", cl.ID)
 		}
 		seen[cl.ID] = true
+		if err := validIdentifier(cl.Identifier); err != nil {
+			return config.Errorf(key+".identifier", "%w", err)
+		}
 		if cl.Class != "" && cl.Class != capacity.Super {
 			return config.Errorf(key+".class", "%q is not super: leave it out, and each device is classed by its kind", cl.Class)
 		}
@@ -149,6 +167,36 @@ func (c *Centre) validate(key string) error {
 		}
 	}
 	return nil
+}
+
+// maxIdentifier bounds an identifier, in characters.
+const maxIdentifier = 128
+
+// validIdentifier refuses what cannot be passed through unharmed. What an identifier says is nobody's business here.
+func validIdentifier(s string) error {
+	switch {
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("%.200q has characters that cannot be printed", s)
+	case utf8.RuneCountInString(s) > maxIdentifier:
+		return fmt.Errorf("is %d characters long: want at most %d", utf8.RuneCountInString(s), maxIdentifier)
+	case strings.TrimSpace(s) != s:
+		return fmt.Errorf("%q begins or ends with a blank", s)
+	}
+	return nil
+}
+
+// Identifiers returns those of a centre and of a cluster of it; empty where there are none.
+func (r *Registry) Identifiers(centre, cluster string) (ofCentre, ofCluster string) {
+	c := r.Centre(centre)
+	if c == nil {
+		return "", ""
+	}
+	for i := range c.Clusters {
+		if c.Clusters[i].ID == cluster {
+			ofCluster = c.Clusters[i].Identifier
+		}
+	}
+	return c.Identifier, ofCluster
 }
 
 // Centre returns a centre by its id; nil where the registry does not have it.

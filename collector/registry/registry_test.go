@@ -21,7 +21,7 @@ centres:
       - {date: 2026-06-30, eflops: "12.5", precision: fp16}
       - {date: 2025-12-31, eflops: 9.000000000001}
     clusters:
-      - {id: hpc, class: super}
+      - {id: hpc, class: super, identifier: "超算 1"}
       - {id: half, class: super, precision: fp32}
       - {id: tf, precision: bf16}
   - id: later
@@ -48,6 +48,17 @@ func TestRead(t *testing.T) {
 	}
 	if ids := r.IDs(); len(ids) != 2 || ids[0] != "guian-sc" || ids[1] != "later" {
 		t.Errorf("IDs = %v", ids)
+	}
+	if centre, cluster := r.Identifiers("guian-sc", "hpc"); centre != "GZ-001" || cluster != "超算 1" {
+		t.Errorf("identifiers %q, %q", centre, cluster)
+	}
+	if centre, cluster := r.Identifiers("guian-sc", "default"); centre != "GZ-001" || cluster != "" {
+		t.Errorf("identifiers %q, %q of a cluster that the registry does not have", centre, cluster)
+	}
+	again, _ := Read(strings.NewReader(sample), "elsewhere.yaml")
+	other, _ := Read(strings.NewReader(sample+"# a remark\n"), "registry.yaml")
+	if len(r.Revision) != 8 || again.Revision != r.Revision || other.Revision == r.Revision {
+		t.Errorf("revisions %q, of the same bytes %q, of others %q", r.Revision, again.Revision, other.Revision)
 	}
 	for _, tc := range []struct {
 		centre, cluster string
@@ -81,6 +92,12 @@ func TestReadRefuses(t *testing.T) {
 		{"centres:\n  - id: a\n    declared: [{date: 31.12.2026, eflops: 1}]\n", "not a date"},
 		{"centres:\n  - id: a\n    declared: [{date: 2026-12-31, eflops: many}]\n", "not a number of Eflops"},
 		{"province: {target: {date: 2026-12-31, eflops: -3}}\n", "not above zero"},
+		{"centres:\n  - id: a\n    identifier: \"a\\tb\"\n", "r.yaml:3: centres[0].identifier:"},
+		{"centres:\n  - id: a\n    identifier: \"a\\u200bb\"\n", "cannot be printed"},
+		{"centres:\n  - id: a\n    identifier: ' a'\n", "begins or ends with a blank"},
+		{"centres:\n  - id: a\n    identifier: " + strings.Repeat("号", 129) + "\n", "129 characters long: want at most 128"},
+		{"centres:\n  - id: a\n    clusters: [{id: x, identifier: [1]}]\n", "r.yaml:3"},
+		{"centres:\n  - id: a\n    clusters:\n      - id: x\n        identifier: \"\\e[31m\"\n", "r.yaml:5: centres[0].clusters[0].identifier:"},
 	} {
 		_, err := Read(strings.NewReader(tc.yaml), "r.yaml")
 		if err == nil || !strings.Contains(err.Error(), tc.want) {

@@ -38,10 +38,11 @@ func (v *View) missed(offset int64) {
 // may be one that others have fenced, for want of the record that fences it. Its owner's next is not.
 const enough = 2
 
-// changed notes what sums of a part have changed. As long as it is not sure what they take the place of, and where they were priced by
-// another catalogue, which deltas do not tell, nothing before them is known.
+// changed notes what sums of a part have changed. As long as it is not sure what they take the place of, and where they were priced or
+// classed by something else, which deltas do not tell, nothing before them is known.
 func (v *View) changed(was, now *part) {
-	if now.unbroken < enough || was.sums == nil || was.sums.Catalogue != now.sums.Catalogue {
+	if now.unbroken < enough || was.sums == nil || was.sums.Catalogue != now.sums.Catalogue ||
+		was.sums.Registry != now.sums.Registry || was.sums.Rule != now.sums.Rule {
 		now.unbroken = min(now.unbroken+1, enough)
 		v.changes.forget(v.revision)
 		return

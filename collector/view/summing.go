@@ -16,11 +16,13 @@ type summing struct {
 	shapes map[string]int
 	place  []int // of a part's pools in the snapshot
 	key    []byte
+
+	yielded int64 // devices of the last part's contenders that were not counted
 }
 
 // add counts a part, age ms after it was published, and of its contenders what they have won.
 func (a *summing) add(p *part, age int64, won func(*part, *partial.Contest, *partial.Contender) bool) {
-	a.place = a.place[:0]
+	a.place, a.yielded = a.place[:0], 0
 	for i := range p.pools {
 		at, known := a.pools[p.pools[i].Pool]
 		if !known {
@@ -48,6 +50,20 @@ func (a *summing) add(p *part, age int64, won func(*part, *partial.Contest, *par
 	}
 }
 
+// odd counts what is odd in the part that was added last. Parts of one centre come one after the other.
+func (a *summing) odd(p *part) {
+	if n := len(a.s.Odd); n == 0 || a.s.Odd[n-1].Centre != p.centre {
+		a.s.Odd = append(a.s.Odd, capacity.Odd{Centre: p.centre})
+	}
+	o, s := &a.s.Odd[len(a.s.Odd)-1], &p.sums.Stats
+	o.UninventoriedHosts += s.UninventoriedHosts
+	o.UninventoriedDevices += s.UninventoriedDevices
+	o.ContestedDevices += s.ContestedDevices
+	o.ContendingHosts += int64(len(p.sums.Contenders))
+	o.YieldedDevices += a.yielded
+	o.UnsettledHosts += s.UnsettledHosts
+}
+
 // shape returns the shape of a set of pools.
 func (a *summing) shape(pools []int) *capacity.Shape {
 	slices.Sort(pools)
@@ -71,6 +87,7 @@ func (a *summing) contender(p *part, c *partial.Contender, age int64, won func(*
 	for i := range c.Devices {
 		d := &c.Devices[i]
 		if !won(d) {
+			a.yielded++
 			continue
 		}
 		pool := a.place[d.Leaf[0]]

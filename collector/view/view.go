@@ -4,8 +4,6 @@ package view
 
 import (
 	"cmp"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -233,17 +231,14 @@ func (v *View) Snapshot(admits func(centre string) bool) *capacity.Snapshot {
 	defer v.mu.RUnlock()
 	s := &capacity.Snapshot{Revision: v.revision, AsOf: time.UnixMilli(v.asOf)}
 	var stale int64
-	var catalogues []string
-	var parts []*part
-	for _, p := range v.parts {
-		if p.sums == nil || admits != nil && !admits(p.centre) {
-			continue
-		}
-		parts = append(parts, p)
+	var catalogues, registries versions
+	rules := versions{capacity.Rule} // what this collector prices by has a part in the answer too
+	parts := v.admitted(admits)      // where two claims are the same in everything, their order decides
+	for _, p := range parts {
 		stale = max(stale, p.sums.StaleAfter)
-		if !slices.Contains(catalogues, p.sums.Catalogue) {
-			catalogues = append(catalogues, p.sums.Catalogue)
-		}
+		catalogues.add(p.sums.Catalogue)
+		registries.add(p.sums.Registry)
+		rules.add(cmp.Or(p.sums.Rule, capacity.Rule))
 		age := max(v.asOf-p.at, 0)
 		s.Parts.Total++
 		if age > BehindAfter.Milliseconds() {
@@ -253,16 +248,13 @@ func (v *View) Snapshot(admits func(centre string) bool) *capacity.Snapshot {
 		}
 		s.Parts.OldestS = max(s.Parts.OldestS, float64(age)/1000)
 	}
-	// Where two claims are the same in everything, the order of parts decides.
-	slices.SortFunc(parts, func(a, b *part) int {
-		return cmp.Or(strings.Compare(a.centre, b.centre), cmp.Compare(a.number, b.number))
-	})
-	slices.Sort(catalogues)
-	s.Catalogue, s.StaleAfter = strings.Join(catalogues, ", "), time.Duration(stale)*time.Millisecond
+	s.Catalogue, s.Registry, s.Rule = catalogues.String(), registries.String(), rules.String()
+	s.StaleAfter = time.Duration(stale) * time.Millisecond
 	sum := summing{s: s, pools: map[capacity.Pool]int{}, shapes: map[string]int{}, stale: stale}
 	won := v.settle(parts)
 	for _, p := range parts {
 		sum.add(p, max(v.asOf-p.at, 0), won)
+		sum.odd(p)
 	}
 	s.Sort()
 	v.changes.mark(s, parts)

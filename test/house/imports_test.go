@@ -23,6 +23,7 @@ var rules = []struct {
 	{"collector", []string{"agent", "cmd", "sim", "test"}},
 	{"telemetry", []string{"agent", "collector", "cmd", "sim", "test"}},
 	{"catalog", []string{"agent", "collector", "cmd", "sim", "test"}},
+	{"client", []string{"agent", "collector", "telemetry", "catalog", "internal", "cmd", "sim", "test"}},
 	{"internal", []string{"agent", "collector", "cmd", "sim", "test"}},
 	// The agent is small because these stay out of it.
 	{"cmd/exameter-agent", []string{"collector", "sim", "test"}},
@@ -61,6 +62,20 @@ func TestBrokerForTests(t *testing.T) {
 		for _, dep := range p.Deps {
 			if strings.HasPrefix(dep, "github.com/twmb/franz-go") {
 				t.Errorf("%s reaches %s, which is for tests, demo and standalone", p.ImportPath, dep)
+			}
+		}
+	}
+}
+
+// TestClientAlone wants nothing but the standard library below the package that other people's programs import.
+func TestClientAlone(t *testing.T) {
+	for _, p := range list(t) {
+		if !within(p.ImportPath, "client") {
+			continue
+		}
+		for _, dep := range p.Deps {
+			if first, _, _ := strings.Cut(dep, "/"); strings.Contains(first, ".") && dep != p.ImportPath {
+				t.Errorf("%s reaches %s: it needs the standard library alone", p.ImportPath, dep)
 			}
 		}
 	}

@@ -122,6 +122,7 @@ func kill(t *testing.T, brokers []string, topics []broker.Topic) {
 	}
 	p.movers = m
 	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
+	gaps := 0
 	for n := range kills(t) {
 		victim := random.IntN(len(all))
 		if n == 0 {
@@ -137,10 +138,21 @@ func kill(t *testing.T, brokers []string, topics []broker.Topic) {
 				left = append(left, r)
 			}
 		}
+		hosts := make(chan lists, 1)
+		go func() { hosts <- listed(left[0], p.Centres(), 2*exactWithin) }()
 		took, behind := p.exact(t, left, exactWithin, true)
+		l := <-hosts
+		if l.err != nil {
+			t.Errorf("lists of hosts after a kill: %v", l.err)
+		}
+		gaps += l.gaps
+		t.Logf("hosts: %d pages, of which %d said that parts are missing; the slowest took %s", l.pages, l.gaps, l.longest)
 		t.Logf("kill %d, of collector %d: %d parts were behind, exact again after %.1f s", n+1, victim, behind, took.Seconds())
 		all[victim].start()
 		p.exact(t, all, 30*time.Second, false)
+	}
+	if gaps == 0 {
+		t.Error("no list of hosts ever said that the parts of a dead collector are missing")
 	}
 	stop(t, p, all)
 	said.checked(p)

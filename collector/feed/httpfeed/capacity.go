@@ -2,36 +2,29 @@ package httpfeed
 
 import (
 	"encoding/csv"
-	"net/http"
+	"io"
 	"strconv"
 	"time"
 
 	"github.com/exameter/exameter/collector/capacity"
 )
 
-// capacity answers GET /v1/capacity.
-func (src Source) capacity(w http.ResponseWriter, r *http.Request) {
-	q, format, err := parse(r.URL.RawQuery, capacityParameters)
+// capacityQuestion reads a question to GET /v1/capacity.
+func capacityQuestion(raw string) (question, error) {
+	q, format, err := parse(raw, capacityParameters)
 	if err != nil {
-		refuse(w, err)
-		return
+		return nil, err
 	}
-	s := src.snapshot(w)
-	if s == nil || fresh(w, r, s, false) {
-		return
-	}
-	doc, err := s.Document(q)
-	if err != nil {
-		refuse(w, err)
-		return
-	}
-	if format == "csv" {
-		w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
-		writeCSV(w, doc)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	writeJSON(w, doc)
+	return func(l *capacity.Listing) (*answer, error) {
+		doc, err := l.Document(q)
+		if err != nil {
+			return nil, err
+		}
+		if format == "csv" {
+			return csvAnswer(func(w io.Writer) { writeCSV(w, doc) }), nil
+		}
+		return jsonAnswer(doc), nil
+	}, nil
 }
 
 // column is one column of the CSV.
@@ -117,7 +110,7 @@ func ageOf(g *capacity.Group, of func(*capacity.Age) *float64) string {
 
 // writeCSV writes one row for each group, or one for the total where no groups were asked for. Every row carries its
 // revision and time.
-func writeCSV(w http.ResponseWriter, doc *capacity.Document) {
+func writeCSV(w io.Writer, doc *capacity.Document) {
 	groups := doc.Groups
 	if len(doc.By) == 0 {
 		groups = []capacity.Group{{Figure: doc.Total}}
@@ -127,7 +120,8 @@ func writeCSV(w http.ResponseWriter, doc *capacity.Document) {
 	for _, c := range figureColumns {
 		row = append(row, c.name)
 	}
-	_ = out.Write(append(row, "precision", "revision", "as_of")) // the writer keeps an error until Flush
+	// The writer keeps an error until Flush.
+	_ = out.Write(append(row, "precision", "revision", "as_of", "catalogue", "registry", "rule", "identifier"))
 	for i := range groups {
 		row = row[:0]
 		for _, d := range doc.By {
@@ -136,7 +130,8 @@ func writeCSV(w http.ResponseWriter, doc *capacity.Document) {
 		for _, c := range figureColumns {
 			row = append(row, c.of(&groups[i]))
 		}
-		_ = out.Write(append(row, doc.Precision, strconv.FormatInt(doc.Revision, 10), doc.AsOf.Format(time.RFC3339Nano)))
+		_ = out.Write(append(row, doc.Precision, strconv.FormatInt(doc.Revision, 10), doc.AsOf.Format(time.RFC3339Nano),
+			doc.Catalogue, doc.Registry, doc.Rule, harmless(groups[i].Identifier)))
 	}
 	out.Flush()
 }

@@ -17,6 +17,8 @@ type History struct {
 	Revision  int64           `json:"revision"`
 	AsOf      time.Time       `json:"as_of"`
 	Catalogue string          `json:"catalogue"`
+	Registry  string          `json:"registry"`
+	Rule      string          `json:"rule"`
 	Precision string          `json:"precision"`
 	Kind      string          `json:"kind"`
 	Parts     capacity.Parts  `json:"parts"`
@@ -67,7 +69,7 @@ func (src Source) history(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	writeJSON(w, History{
-		Revision: doc.Revision, AsOf: doc.AsOf, Catalogue: doc.Catalogue, Precision: doc.Precision, Kind: doc.Kind, Parts: doc.Parts,
+		Revision: doc.Revision, AsOf: doc.AsOf, Catalogue: doc.Catalogue, Registry: doc.Registry, Rule: doc.Rule, Precision: doc.Precision, Kind: doc.Kind, Parts: doc.Parts,
 		Scope: q.scope, From: q.from, To: q.to, StepS: q.step.Seconds(), Points: src.Past.Points(q.scope, q.from, q.to, q.step),
 	})
 }

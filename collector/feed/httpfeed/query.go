@@ -29,9 +29,9 @@ const maxValues = 64
 
 // parse reads the parameters of a request, of which only those known are allowed.
 func parse(raw string, known []string) (q capacity.Query, format string, err error) {
-	values, err := url.ParseQuery(raw)
+	values, err := parseQuery(raw)
 	if err != nil {
-		return q, "", &badParameter{"query", fmt.Errorf("%.100q cannot be parsed", raw)}
+		return q, "", err
 	}
 	for _, name := range sortedNames(values) {
 		if !slices.Contains(known, name) {
@@ -53,10 +53,20 @@ func read(q *capacity.Query, format *string, name string, values []string) (err 
 		return fmt.Errorf("is given %d times, want once", len(values))
 	}
 	switch name {
+	case "centre", "cluster", "class", "domestic", "vendor", "model":
+		whole := values
+		if values, err = commas(values); err != nil {
+			return err
+		}
+		if name == "vendor" || name == "model" {
+			values = withWhole(values, whole)
+		}
+	}
+	switch name {
 	case "by":
 		q.By, err = capacity.ParseDimensions(split(values))
 	case "precision":
-		q.Precision, err = capacity.ParsePrecision(values[0])
+		q.Precision, err = capacity.ParsePrecision(clipped(values[0]))
 	case "kind":
 		q.Kind, err = oneOf(values[0], capacity.KindAccelerator, capacity.KindCPU, capacity.KindAll)
 	case "format":
@@ -146,7 +156,11 @@ func matches(header, tag string) bool {
 func refuse(w http.ResponseWriter, err error) {
 	var bad *badParameter
 	if errors.As(err, &bad) {
-		problem(w, http.StatusBadRequest, bad.name, bad.Error())
+		status := http.StatusBadRequest
+		if errors.Is(err, errGone) {
+			status = http.StatusGone
+		}
+		problem(w, status, bad.name, bad.Error())
 		return
 	}
 	problem(w, http.StatusBadRequest, "", err.Error())

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -14,9 +15,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/history"
+	"github.com/exameter/exameter/collector/hosts"
 	"github.com/exameter/exameter/collector/registry"
 )
 
@@ -29,18 +32,45 @@ type Source struct {
 	Requests *prometheus.CounterVec // by path and code
 	Stream   *streamfeed.Hub
 	Past     *history.History
+
+	Catalogue func() *catalog.Catalog                                     // for the sources of peaks
+	Hosts     func(context.Context, hosts.Query) (hosts.Page, error)      // of all collectors; nil where hosts are not listed
+	OwnHosts  func(context.Context, *hosts.Request) (*hosts.Reply, error) // of this collector's own parts
 }
 
 // Handler answers all paths.
-func Handler(src Source) http.Handler {
-	mux := http.NewServeMux()
+func Handler(src Source) http.Handler { return routes(src) }
+
+// routed is a mux that knows its paths, so that a test can hold them against openapi.yaml.
+type routed struct {
+	http.ServeMux
+	paths []string
+}
+
+// Handle registers a handler for a path.
+func (m *routed) Handle(path string, h http.Handler) {
+	m.paths = append(m.paths, path)
+	m.ServeMux.Handle(path, h)
+}
+
+func routes(src Source) *routed {
+	mux := &routed{}
 	get := func(path string, h http.HandlerFunc) {
 		mux.Handle(path, counted(src.Requests, path, readOnly(h)))
 	}
-	get("/v1/capacity", src.capacity)
+	kept := &kept{src: src}
+	get("/v1/capacity", kept.handler(capacityQuestion))
+	get("/v1/pools", kept.handler(kept.poolsQuestion))
+	get("/v1/match", kept.handler(matchQuestion))
 	get("/v1/centres", src.centres)
 	get("/v1/history", src.history)
 	get("/v1/stream", src.stream)
+	get("/v1/openapi.json", openapi)
+	get("/v1/explain", src.explain)
+	if src.Hosts != nil {
+		get("/v1/hosts", src.hosts)
+		mux.Handle(HostsPath, counted(src.Requests, HostsPath, src.ownHosts))
+	}
 	get("/metrics", promhttp.HandlerFor(src.Metrics, promhttp.HandlerOpts{Timeout: 10 * time.Second}).ServeHTTP)
 	get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
 	get("/readyz", src.readyz)
@@ -136,7 +166,7 @@ func problem(w http.ResponseWriter, status int, parameter, detail string) {
 }
 
 // writeJSON writes a value on one line. A client that went away is no concern of ours.
-func writeJSON(w http.ResponseWriter, v any) {
+func writeJSON(w io.Writer, v any) {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(v)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/registry"
 	"github.com/exameter/exameter/telemetry"
 )
@@ -32,8 +33,13 @@ province:
 centres:
   - id: guian
     name: {zh: 贵安, en: Gui'an}
-    declared: [{date: 2026-06-30, eflops: 1.5}]
-    clusters: [{id: hpc, class: super}]
+    identifier: CN-52-001
+    declared:
+      - {date: 2026-06-30, eflops: 0.02, precision: fp16}
+      - {date: 2026-11-23, eflops: 0.016, precision: fp16}
+      - {date: 2026-11-24, eflops: 99}
+    target: {date: 2027-06-30, eflops: 0.03}
+    clusters: [{id: hpc, class: super, identifier: CN-52-001/hpc}]
   - id: later
     status: planned
 `
@@ -52,23 +58,30 @@ func province() *capacity.Snapshot {
 	cpus := cell(capacity.Cell{Devices: [5]int64{1, 0, 0, 0, 1}}, 64)
 	cpus.Units[capacity.Busy], cpus.Units[capacity.Free] = 40, 24
 	s := &capacity.Snapshot{
-		Revision: 41, AsOf: time.Date(2026, 11, 23, 8, 0, 0, 250e6, time.UTC), Catalogue: "2026.11", StaleAfter: 30 * time.Second,
+		Revision: 41, AsOf: time.Date(2026, 11, 23, 8, 0, 0, 250e6, time.UTC), Catalogue: "2026.11", Registry: "1f2e3d4c", StaleAfter: 30 * time.Second,
 		Pools: []capacity.PoolCell{
-			{Pool: capacity.Pool{Centre: "guian", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "nvidia", Model: "nvidia-h200-sxm", Class: capacity.Intelligent, Basis: catalog.FP16, Peaks: h200, Domestic: telemetry.Known(false)}, Cell: gpus},
+			{Pool: capacity.Pool{Centre: "guian", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "nvidia", Model: "nvidia-h200-sxm", Class: capacity.Intelligent, Basis: catalog.FP16, Peaks: h200, Domestic: telemetry.Known(false), Entry: "nvidia-h200-sxm", CentreIdentifier: "CN-52-001"}, Cell: gpus},
 			{Pool: capacity.Pool{Centre: "guiyang", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "newcomer", Model: "=Newcomer, X1", Class: capacity.Intelligent, Basis: catalog.FP16}, Cell: unpriced},
-			{Pool: capacity.Pool{Centre: "guian", Cluster: "hpc", Kind: telemetry.CPU, Vendor: "hygon", Model: "hygon-c86-7285", Class: capacity.Super, Basis: catalog.FP64, Peaks: catalog.Peaks{}.With(catalog.FP64, 16_000), Domestic: telemetry.Known(true)}, Cell: cpus},
+			{Pool: capacity.Pool{Centre: "guian", Cluster: "hpc", Kind: telemetry.CPU, Vendor: "hygon", Model: "hygon-c86-7285", Class: capacity.Super, Basis: catalog.FP64, Peaks: catalog.Peaks{}.With(catalog.FP64, 16_000), Domestic: telemetry.Known(true), Entry: "hygon-dhyana", Identifier: "CN-52-001/hpc", CentreIdentifier: "CN-52-001"}, Cell: cpus},
 		},
 		Shapes: []capacity.Shape{{Pools: []int{0}, Rated: 2, Online: 1}, {Pools: []int{1}, Rated: 1, Online: 1}, {Pools: []int{2}, Rated: 2, Online: 1}},
 	}
 	for i, age := range []int64{2_125, 9_800, 31} {
 		s.Shapes[i].Ages.Observe(age, 30_000)
 	}
+	s.Odd = []capacity.Odd{{Centre: "guian", UninventoriedHosts: 1, UninventoriedDevices: 8, ContestedDevices: 2, ContendingHosts: 1, YieldedDevices: 1, UnsettledHosts: 3}, {Centre: "guiyang", UninventoriedDevices: 5}}
 	s.Sort()
 	return s
 }
 
 // handler answers from the snapshot; ready says whether it may.
 func handler(t *testing.T, s *capacity.Snapshot, ready bool) http.Handler {
+	t.Helper()
+	return Handler(source(t, s, ready))
+}
+
+// source is that of handler, before anything is answered.
+func source(t *testing.T, s *capacity.Snapshot, ready bool) Source {
 	t.Helper()
 	reg, err := registry.Read(strings.NewReader(centres), "registry.yaml")
 	if err != nil {
@@ -77,10 +90,11 @@ func handler(t *testing.T, s *capacity.Snapshot, ready bool) http.Handler {
 	metrics := prometheus.NewRegistry()
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "requests", Help: "by path and code"}, []string{"path", "code"})
 	metrics.MustRegister(requests)
-	return Handler(Source{
+	return Source{
 		Snapshot: func() *capacity.Snapshot { return s }, Registry: func() *registry.Registry { return reg },
-		Ready: func() (bool, string) { return ready, "3 partitions are still being read" }, Metrics: metrics, Requests: requests,
-	})
+		Ready: func() (bool, string) { return ready, "3 partitions are still being read" }, Metrics: metrics, Requests: requests, Stream: streamfeed.New(streamfeed.Options{}), Past: somePast(),
+		Catalogue: catalog.Default,
+	}
 }
 
 func get(h http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
@@ -132,6 +146,10 @@ func TestAnswers(t *testing.T) {
 		{"/v1/capacity?by=centre,model&format=csv", "model.csv", "text/csv; charset=utf-8; header=present"},
 		{"/v1/capacity?format=csv&kind=cpu", "total.csv", "text/csv; charset=utf-8; header=present"},
 		{"/v1/centres", "centres.json", "application/json"},
+		{"/v1/centres?kind=all&precision=fp64", "centres-fp64.json", "application/json"},
+		{"/v1/explain?kind=all", "explain.json", "application/json"},
+		{"/v1/explain?precision=fp8&centre=guian&cluster=default", "explain-fp8.json", "application/json"},
+		{"/v1/explain?centre=nowhere", "explain-nowhere.json", "application/json"},
 	} {
 		w := get(h, "GET", tc.target)
 		if w.Code != 200 || w.Header().Get("Content-Type") != tc.kind || strings.TrimPrefix(w.Header().Get("ETag"), "W/") != `"41"` {

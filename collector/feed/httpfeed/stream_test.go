@@ -123,8 +123,8 @@ func event(t *testing.T, in *bufio.Reader) (id, kind, data string) {
 	}
 }
 
-// later is the province at a later revision, with a card of guian freed.
-func later(revision int64, free int64) *capacity.Snapshot {
+// moved is the province at a later revision, with a card of guian freed.
+func moved(revision int64, free int64) *capacity.Snapshot {
 	s := province()
 	s.Revision, s.Changed = revision, make([]int64, len(s.Pools))
 	for i := range s.Pools {
@@ -140,7 +140,7 @@ func later(revision int64, free int64) *capacity.Snapshot {
 // TestStream streams the same document that /v1/capacity answers, then what changes, for longer than the server's deadlines for
 // ordinary requests, and goes on from where a watcher was.
 func TestStream(t *testing.T) {
-	s := stream(t, streamfeed.Options{Every: 10 * time.Millisecond}, later(41, 0))
+	s := stream(t, streamfeed.Options{Every: 10 * time.Millisecond}, moved(41, 0))
 	in := s.open("?by=centre&kind=all")
 	id, kind, data := event(t, in)
 	resp, err := http.Get(s.url + "/v1/capacity?by=centre&kind=all")
@@ -154,7 +154,7 @@ func TestStream(t *testing.T) {
 	}
 	for revision := range int64(6) {
 		time.Sleep(100 * time.Millisecond)
-		s.publish(later(42+revision, 1+revision))
+		s.publish(moved(42+revision, 1+revision))
 		id, kind, data = event(t, in)
 		var d capacity.Delta
 		if err := json.Unmarshal([]byte(data), &d); err != nil {
@@ -176,7 +176,7 @@ func TestStream(t *testing.T) {
 
 // TestStreamLeaves forgets watchers that went away.
 func TestStreamLeaves(t *testing.T) {
-	s := stream(t, streamfeed.Options{Watchers: 2}, later(41, 0))
+	s := stream(t, streamfeed.Options{Watchers: 2}, moved(41, 0))
 	ctx, cancel := context.WithCancel(t.Context())
 	for range 2 {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/v1/stream", nil)
@@ -277,7 +277,7 @@ func TestStreamBlocked(t *testing.T) {
 
 // big is a snapshot whose document has two megabytes and takes little to make: pools with long names, all of which changed.
 func big(revision int64) *capacity.Snapshot {
-	s := later(revision, 0)
+	s := moved(revision, 0)
 	pc := s.Pools[0]
 	s.Pools, s.Shapes = nil, nil
 	for i := range 100 {
@@ -294,7 +294,7 @@ func big(revision int64) *capacity.Snapshot {
 
 // TestStreamProblems refuses what cannot be understood before anything is streamed.
 func TestStreamProblems(t *testing.T) {
-	s := stream(t, streamfeed.Options{}, later(41, 0))
+	s := stream(t, streamfeed.Options{}, moved(41, 0))
 	for _, tc := range []struct {
 		query, header, parameter string
 	}{
@@ -303,7 +303,7 @@ func TestStreamProblems(t *testing.T) {
 		{"?colour=red", "", "colour"},
 		{"?last_event_id=-1", "", "last_event_id"},
 		{"?last_event_id=41&last_event_id=42", "", "last_event_id"},
-		{"?last_event_id=" + strings.Repeat("9", 10_000), "", "last_event_id"},
+		{"?last_event_id=" + strings.Repeat("9", 4_000), "", "last_event_id"},
 		{"", "41; DROP TABLE", "Last-Event-ID"},
 		{"", "041", "Last-Event-ID"},
 		{"?by=%zz", "", "query"},

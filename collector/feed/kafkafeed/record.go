@@ -31,6 +31,8 @@ type Record struct {
 	Revision  int64          `json:"revision"`
 	AsOf      time.Time      `json:"as_of"`
 	Catalogue string         `json:"catalogue"`
+	Registry  string         `json:"registry"`
+	Rule      string         `json:"rule"`
 	Precision string         `json:"precision"`
 	Kind      string         `json:"kind"` // of a pool its own
 	Parts     capacity.Parts `json:"parts"`
@@ -42,6 +44,8 @@ type Record struct {
 	Model    string `json:"model,omitempty"`
 	Class    string `json:"class,omitempty"`
 	Domestic string `json:"domestic,omitempty"`
+
+	Identifier string `json:"identifier,omitempty"` // what the registry has for the cluster, else for the centre
 	capacity.Figure
 }
 

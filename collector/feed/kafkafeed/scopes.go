@@ -45,11 +45,11 @@ func figuresOf(s *capacity.Snapshot) (*figures, error) {
 
 func (f *figures) add(scope string, doc *capacity.Document, g *capacity.Group, figure *capacity.Figure, changed func(int64) bool) {
 	r := &Record{
-		Revision: doc.Revision, AsOf: doc.AsOf, Catalogue: doc.Catalogue, Precision: doc.Precision, Kind: doc.Kind, Parts: doc.Parts, Figure: *figure,
+		Revision: doc.Revision, AsOf: doc.AsOf, Catalogue: doc.Catalogue, Registry: doc.Registry, Rule: doc.Rule, Precision: doc.Precision, Kind: doc.Kind, Parts: doc.Parts, Figure: *figure,
 	}
 	r.Schema, r.Scope = Schema, scope
 	if g != nil {
-		r.Centre, r.Cluster, r.Vendor, r.Model = g.Centre, g.Cluster, g.Vendor, g.Model
+		r.Centre, r.Cluster, r.Vendor, r.Model, r.Identifier = g.Centre, g.Cluster, g.Vendor, g.Model, g.Identifier
 	}
 	f.scopes = append(f.scopes, scope)
 	f.records[scope], f.changed[scope] = r, changed

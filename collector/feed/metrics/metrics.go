@@ -65,6 +65,8 @@ type Metrics struct {
 	Folds prometheus.Histogram
 	// Requests counts HTTP requests by path and code.
 	Requests *prometheus.CounterVec
+	// Peers counts questions to other collectors by result: answered, silent, another, crowded, garbled, refused.
+	Peers *prometheus.CounterVec
 	// Reloads counts reloads of the registry and the catalogue by result: ok, failed.
 	Reloads *prometheus.CounterVec
 }
@@ -101,6 +103,9 @@ func New(version string, src Source) *Metrics {
 		Requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exameter_http_requests_total", Help: "HTTP requests, by path and status code.",
 		}, []string{"path", "code"}),
+		Peers: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exameter_peer_questions_total", Help: "Questions to other collectors for their hosts, by result (answered, silent, another, crowded, garbled, refused).",
+		}, []string{"result"}),
 		Reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exameter_reloads_total", Help: "Reloads of the registry and the catalogue, by result.",
 		}, []string{"result"}),
@@ -110,12 +115,15 @@ func New(version string, src Source) *Metrics {
 	})
 	build.Set(1)
 	m.Registry.MustRegister(
-		m.Records, m.Rejected, m.ForeignCentre, m.FutureDated, m.UnknownFields, m.Partials, m.Checks, m.Folds, m.Requests, m.Reloads, build,
+		m.Records, m.Rejected, m.ForeignCentre, m.FutureDated, m.UnknownFields, m.Partials, m.Checks, m.Folds, m.Requests, m.Peers, m.Reloads, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		reader{src},
 	)
 	for _, result := range []string{"equal", "different"} {
 		m.Checks.WithLabelValues(result) // a series that is missing cannot be alerted on
+	}
+	for _, result := range []string{"answered", "silent", "another", "crowded", "garbled", "refused"} {
+		m.Peers.WithLabelValues(result)
 	}
 	return m
 }

@@ -55,11 +55,11 @@ type event struct {
 
 // head is what deltas do not tell.
 type head struct {
-	catalogue string
-	cut       bool
+	catalogue, registry, rule string
+	cut                       bool
 }
 
-func headOf(s *capacity.Snapshot) head { return head{s.Catalogue, s.Cut} }
+func headOf(s *capacity.Snapshot) head { return head{s.Catalogue, s.Registry, s.Rule, s.Cut} }
 
 // moving are the figures of a group that move all the time.
 type moving struct {
