@@ -28,6 +28,8 @@ GENERATED := ./telemetry ./agent/state ./agent/device/exporter ./cmd/exameter
 DEMO ?=
 # Arguments of `make bench-province`, as in: make bench-province PROVINCE="-hosts 15000 -only path".
 PROVINCE ?=
+# Arguments of `make bench-stream`, as in: make bench-stream STREAM="-watchers 1000 -query by=pool".
+STREAM ?=
 # Length of one fuzz target's run, and of one benchmark's.
 FUZZTIME ?= 20s
 # How long make test lets hostile exporters serve what they like.
@@ -54,12 +56,12 @@ demo: build ## Show a province on this machine, this machine in it; end it with 
 	bin/exameter demo $(DEMO)
 
 .PHONY: test
-test: deps-test kafka nvmlsim promtool ## Run all tests, with a real Kafka and a simulated NVIDIA driver, and fuzz exporters for a minute
+test: deps-test kafka databases nvmlsim promtool ## Run all tests, with a real Kafka, real databases and a simulated NVIDIA driver, and fuzz exporters for a minute
 	go test -timeout 10m ./...
 	go test -run '^$$' -fuzz '^FuzzServed$$' -fuzztime $(SERVEDTIME) -fuzzminimizetime 1x ./agent/device/exporter
 
 .PHONY: race
-race: deps-test kafka nvmlsim promtool ## Run all tests under the race detector
+race: deps-test kafka databases nvmlsim promtool ## Run all tests under the race detector
 	go test -race -timeout 20m ./...
 
 .PHONY: check
@@ -116,6 +118,12 @@ bench-province: deps-test kafka ## Measure a province of 150,000 hosts from a re
 	go build -o bin/bench-province ./test/bench/province
 	bin/bench-province $(PROVINCE)
 
+.PHONY: bench-stream
+bench-stream: deps ## Measure 10,000 watchers of one collector's stream (about a minute and a half)
+	@mkdir -p bin
+	go build -o bin/bench-stream ./test/bench/stream
+	bin/bench-stream $(STREAM)
+
 .PHONY: fuzz
 fuzz: deps ## Fuzz every parser for FUZZTIME each
 	@grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . >/dev/null || { echo 'no fuzz targets'; exit 1; }
@@ -156,6 +164,10 @@ test/kafka/target/lib: test/kafka/pom.xml
 	rm -rf $@
 	mvn -q -B -f test/kafka/pom.xml dependency:copy-dependencies </dev/null
 	@touch $@
+
+.PHONY: databases
+databases: ## Fetch the InfluxDB and the VictoriaMetrics that the tests write to
+	@test/databases/fetch.sh
 
 .PHONY: promtool
 promtool: ## Fetch the promtool that tests check rules and metrics with

@@ -20,9 +20,13 @@ import (
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/consume"
 	"github.com/exameter/exameter/collector/feed/httpfeed"
+	"github.com/exameter/exameter/collector/feed/kafkafeed"
+	"github.com/exameter/exameter/collector/feed/linefeed"
 	"github.com/exameter/exameter/collector/feed/metrics"
+	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/fleet"
 	"github.com/exameter/exameter/collector/group"
+	"github.com/exameter/exameter/collector/history"
 	"github.com/exameter/exameter/collector/quarantine"
 	"github.com/exameter/exameter/collector/registry"
 	"github.com/exameter/exameter/collector/view"
@@ -78,6 +82,10 @@ type collector struct {
 	metrics    *metrics.Metrics
 
 	snapshot atomic.Pointer[capacity.Snapshot]
+	stream   *streamfeed.Hub
+	feed     *kafkafeed.Feed
+	lines    *linefeed.Writer
+	past     *history.History
 	stats    counts
 	registry atomic.Pointer[registry.Registry]
 	ready    atomic.Bool // every part stood in the view, and this collector's own as it had rebuilt them
@@ -104,10 +112,13 @@ func Run(ctx context.Context, cfg Config, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("listen for HTTP: %w", err)
 	}
-	writer, partials := quarantine.NewWriter(client), newPartialWriter(client)
-	defer closeSoon(writer, partials)
+	writer, partials, feed := quarantine.NewWriter(client), newPartialWriter(client), kafkafeed.NewWriter(client)
+	defer closeSoon(writer, partials, feed)
 	c.quarantine = quarantine.New(writer, c.log, c.now)
 	c.join(listener.Addr().String(), client, partials)
+	c.feed = kafkafeed.New(kafkafeed.Config{
+		Instance: c.instance, Writer: feed, Elected: c.member.Elected, History: c.past, Log: c.log, Written: c.lines.Take,
+	})
 	return c.run(ctx, listener)
 }
 
@@ -143,6 +154,9 @@ func (c *collector) join(listen string, client *kafka.Client, partials quarantin
 			}
 		},
 		Route: func(p consume.Partition) chan<- *consume.Batch {
+			if p.Feed() {
+				return c.feed.Batches()
+			}
 			if p.Shared() {
 				return c.partial
 			}
@@ -178,6 +192,12 @@ func newCollector(cfg Config, opts Options) (*collector, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
+	c.past = history.New()
+	var err error
+	if c.lines, err = linefeed.New(cfg.Write, c.log); err != nil {
+		return nil, err
+	}
+	c.stream = streamfeed.New(streamfeed.Options{Watchers: cfg.HTTP.Watchers})
 	cat, reg, err := c.load()
 	if err != nil {
 		return nil, err
@@ -189,7 +209,7 @@ func newCollector(cfg Config, opts Options) (*collector, error) {
 	c.metrics = metrics.New(opts.Version, metrics.Source{
 		Snapshot: c.snapshot.Load, Fleet: c.stats.sum, Parts: c.parts,
 		Consume: func() consume.Stats { return c.consumer.Stats() }, Quarantine: func() quarantine.Stats { return c.quarantine.Stats() },
-		Ready: c.ready.Load,
+		Ready: c.ready.Load, Stream: c.stream.Stats, Feed: func() kafkafeed.Stats { return c.feed.Stats() }, Lines: c.lines.Stats,
 	})
 	for range runtime.GOMAXPROCS(0) {
 		c.workers = append(c.workers, newWorker(c))
@@ -238,11 +258,13 @@ func (c *collector) run(ctx context.Context, listener net.Listener) error {
 	defer stop()
 	handler := httpfeed.Handler(httpfeed.Source{
 		Snapshot: c.snapshot.Load, Registry: c.registry.Load, Ready: c.whyNot, Metrics: c.metrics.Registry, Requests: c.metrics.Requests,
+		Stream: c.stream, Past: c.past,
 		Catalogue: c.catalogue.Load, Hosts: c.hosts, OwnHosts: c.answerHosts,
 	})
 	defer c.peers.client.CloseIdleConnections()
 	answering.Go(func() { fail(httpfeed.Serve(later, listener, handler)) })
 	keeping.Go(func() { c.quarantine.Run(later) })
+	keeping.Go(func() { c.stream.Run(later) })
 	addr := listener.Addr().String()
 	c.log.Info("collector answers", "url", "http://"+addr+"/v1/capacity", "version", c.opts.Version)
 	if c.opts.Ready != nil {
@@ -251,6 +273,8 @@ func (c *collector) run(ctx context.Context, listener net.Listener) error {
 	sources.Go(func() { fail(c.consumer.Run(ctx)) })
 	sources.Go(func() { c.member.Run(ctx) })
 	sources.Go(func() { c.publisher.run(ctx) })
+	sources.Go(func() { c.feed.Run(ctx) })
+	sources.Go(func() { c.lines.Run(ctx) })
 	for _, w := range c.workers {
 		sources.Go(func() { w.run(ctx) })
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/exameter/exameter/collector/feed/linefeed"
 	"github.com/exameter/exameter/internal/broker"
 	"github.com/exameter/exameter/internal/config"
 )
@@ -23,6 +24,7 @@ type Config struct {
 	StaleAfter   config.Duration `yaml:"stale_after"`
 	FoldInterval config.Duration `yaml:"fold_interval"`
 	Discover     bool            `yaml:"discover"`
+	Write        linefeed.Config `yaml:"write"`
 	Log          Log             `yaml:"log"`
 }
 
@@ -30,6 +32,7 @@ type Config struct {
 type HTTP struct {
 	Listen    string `yaml:"listen"`
 	Advertise string `yaml:"advertise"` // host:port by which other collectors reach this one
+	Watchers  int    `yaml:"watchers"`  // how many may watch /v1/stream at a time
 }
 
 // Log says what is logged, and how.
@@ -43,10 +46,11 @@ func DefaultConfig() Config {
 	return Config{
 		Kafka:        broker.Config{Brokers: []string{"127.0.0.1:9092"}},
 		Group:        "exameter-collector",
-		HTTP:         HTTP{Listen: "127.0.0.1:8470"},
+		HTTP:         HTTP{Listen: "127.0.0.1:8470", Watchers: 20_000},
 		StaleAfter:   config.Duration(30 * time.Second),
 		FoldInterval: config.Duration(200 * time.Millisecond),
 		Discover:     true,
+		Write:        linefeed.DefaultConfig(),
 		Log:          Log{Level: "info", Format: "text"},
 	}
 }
@@ -97,6 +101,9 @@ func (c *Config) Validate() error {
 			return config.Errorf("http.advertise", "%q is not host:port", a)
 		}
 	}
+	if n := c.HTTP.Watchers; n < 1 || n > 1_000_000 {
+		return config.Errorf("http.watchers", "%d is not between 1 and 1000000", n)
+	}
 	if c.Group == "" || len(c.Group) > maxName {
 		return config.Errorf("group", "%q is not a name: want 1 to %d characters", c.Group, maxName)
 	}
@@ -114,6 +121,9 @@ func (c *Config) Validate() error {
 	}
 	if !c.Discover && c.Registry == "" {
 		return config.Errorf("discover", "is false without a registry: no centre would be followed")
+	}
+	if err := c.Write.Validate(); err != nil {
+		return err
 	}
 	if _, err := c.Log.level(); err != nil {
 		return config.Errorf("log.level", "%w", err)

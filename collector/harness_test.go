@@ -33,7 +33,7 @@ func newBroker(t *testing.T, partitions int32, centres []string, opts ...kfake.O
 	for _, centre := range centres {
 		addCentre(t, c, centre, partitions)
 	}
-	for _, topic := range []string{telemetry.QuarantineTopic, telemetry.PartialsTopic} {
+	for _, topic := range []string{telemetry.QuarantineTopic, telemetry.PartialsTopic, telemetry.CapacityTopic} {
 		if c.TopicInfo(topic) != nil {
 			continue
 		}

@@ -23,7 +23,7 @@ const hung = 10 * time.Second
 func (c *collector) watch(ctx context.Context) {
 	tick := time.NewTicker(c.cfg.FoldInterval.D())
 	defer tick.Stop()
-	c.snapshot.Store(c.sum())
+	c.show(c.sum())
 	c.heard = time.Now()
 	dirty, due := false, time.NewTimer(time.Hour)
 	defer due.Stop()
@@ -40,15 +40,24 @@ func (c *collector) watch(ctx context.Context) {
 			}
 		case <-due.C:
 			dirty = false
-			c.snapshot.Store(c.sum())
+			c.show(c.sum())
 		case <-tick.C:
 			c.settle()
 			if silent := time.Since(c.heard); silent > c.cfg.StaleAfter.D() && c.ready.Load() {
-				c.snapshot.Store(c.sum().Silenced(silent))
+				c.show(c.sum().Silenced(silent))
 			}
 		case <-c.opts.Reload:
 			c.reload(ctx)
 		}
+	}
+}
+
+// show makes s what is answered, and once answers are complete hands it to what goes out by itself. Nothing of that blocks.
+func (c *collector) show(s *capacity.Snapshot) {
+	c.snapshot.Store(s)
+	if c.ready.Load() {
+		c.stream.Publish(s)
+		c.feed.Publish(s)
 	}
 }
 
@@ -86,6 +95,7 @@ func (c *collector) settle() {
 		s := c.sum()
 		c.snapshot.Store(s)
 		c.ready.Store(true)
+		c.show(s)
 		c.log.Info("answers are complete", "parts", s.Parts.Total, "own", len(c.owned.all(every)), "revision", s.Revision)
 	}
 }
@@ -167,6 +177,7 @@ func (c *collector) reload(ctx context.Context) {
 			return
 		}
 	}
+	c.stream.Renew()
 	c.consumer.Relook() // there may be new centres
 	c.metrics.Reloads.WithLabelValues("ok").Inc()
 	c.log.Info("reloaded", "catalogue", cat.Version(), "centres", len(reg.Centres))

@@ -17,6 +17,9 @@ const (
 	// PartialsTopic holds what collectors sum up, part by part; see docs/partials.md. It has one partition, so that its
 	// offsets order all of it.
 	PartialsTopic = "exameter.v1.partials"
+
+	// CapacityTopic is the feed: the latest figures of the province, of each centre and each pool, and their history; see docs/feed.md.
+	CapacityTopic = "exameter.v1.capacity"
 )
 
 // InventoryTopic names the compacted topic of what exists in a centre.

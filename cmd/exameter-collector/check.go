@@ -155,6 +155,11 @@ func (c *checker) topics(ctx context.Context, client *kafka.Client, cfg *collect
 	} else {
 		c.good("topic %s: 1 partition", telemetry.PartialsTopic)
 	}
+	if n := count[telemetry.CapacityTopic]; n != 1 {
+		c.doubt("topic %s has %d partitions, want exactly 1: there is no feed, and no history over restarts; make it with: exameter topics create", telemetry.CapacityTopic, n)
+	} else {
+		c.good("topic %s: 1 partition", telemetry.CapacityTopic)
+	}
 	if count[telemetry.QuarantineTopic] == 0 {
 		c.doubt("topic %s is missing: records that cannot be used are counted and not kept", telemetry.QuarantineTopic)
 	} else {

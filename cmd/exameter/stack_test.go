@@ -205,7 +205,7 @@ func TestTopicsAndSimulate(t *testing.T) {
 	}
 	defer b.Close()
 	out, said, status := exameter(t, "topics", "create", "--brokers", b.Addr(), "--centre", "guian-north,zunyi-east", "--partitions", "2", "--replicas", "1")
-	if status != 0 || strings.Count(out, "made exameter.v1.") != 6 {
+	if status != 0 || strings.Count(out, "made exameter.v1.") != 7 {
 		t.Fatalf("status %d: %s%s", status, out, said)
 	}
 	file := filepath.Join(t.TempDir(), "kafka.yaml")
@@ -213,7 +213,7 @@ func TestTopicsAndSimulate(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, said, status = exameter(t, "topics", "create", "--kafka", file, "--centre", "zunyi-east,bijie-west", "--partitions", "2", "--replicas", "1")
-	if status != 0 || strings.Count(out, "made exameter.v1.") != 2 || !strings.Contains(out, "4 topics existed") {
+	if status != 0 || strings.Count(out, "made exameter.v1.") != 2 || !strings.Contains(out, "5 topics existed") {
 		t.Errorf("status %d: %s%s", status, out, said)
 	}
 	out, said, status = exameter(t, "simulate", "--kafka", file, "--centres", "zunyi-east,bijie-west", "--hosts", "70", "--interval", "1s", "--for", "3s", "-o", "json")

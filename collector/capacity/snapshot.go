@@ -25,6 +25,12 @@ type Snapshot struct {
 	Shapes     []Shape
 	Contenders []Contender // of one part's snapshot, sorted by host
 	Odd        []Odd       // of the sum of parts, by centre
+
+	// Of a snapshot of the whole province: changes are known back to revision Since. Changed has for each of Pools the revision from
+	// which on its counts are as they are now, or a later one; Gone are the pools that went. See changes.go.
+	Since   int64
+	Changed []int64
+	Gone    []GonePool
 }
 
 // Parts says how fresh the parts are that figures were summed from. A part is one partition of one centre.

@@ -50,6 +50,12 @@ func (p Partition) Part() Part { return Part{p.Centre, p.Number} }
 // partials is the partition of the partials topic, which is read from its beginning like an inventory.
 var partials = Partition{Topic: telemetry.PartialsTopic, Inventory: true}
 
+// feed is the partition of the capacity topic, which is read in the same way. Nothing waits for it.
+var feed = Partition{Topic: telemetry.CapacityTopic, Inventory: true}
+
+// Feed reports whether the partition is that of the capacity topic.
+func (p Partition) Feed() bool { return p.Topic == telemetry.CapacityTopic }
+
 // Shared reports whether the partition belongs to no centre.
 func (p Partition) Shared() bool { return p.Centre == "" }
 
@@ -202,7 +208,7 @@ func (c *Consumer) listed() (parts []Part, shared bool) {
 	for p := range c.leaders {
 		switch {
 		case p.Shared():
-			shared = true
+			shared = shared || p == partials
 		case c.wants(p, centres) && !seen[p.Part()]:
 			seen[p.Part()] = true
 			parts = append(parts, p.Part())
@@ -230,6 +236,8 @@ func (c *Consumer) look(ctx context.Context) error {
 				leaders[Partition{Topic: p.Topic, Number: p.ID, Centre: centre, Inventory: inventory}] = p.Leader
 			} else if p.Topic == telemetry.PartialsTopic && p.ID == 0 {
 				leaders[partials] = p.Leader
+			} else if p.Topic == telemetry.CapacityTopic && p.ID == 0 {
+				leaders[feed] = p.Leader
 			}
 		}
 		c.mu.Lock()
@@ -299,7 +307,9 @@ func (c *Consumer) assign(ctx context.Context, wg *sync.WaitGroup) {
 		if c.followers[p] != nil {
 			continue
 		}
-		c.pending[p] = true
+		if !p.Feed() {
+			c.pending[p] = true
+		}
 		c.start(ctx, p, wanted[p], wg)
 	}
 	c.started = true

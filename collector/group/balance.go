@@ -45,8 +45,12 @@ func (balancer) AssignGroups(members []kafka.GroupMember, _ []kafka.Partition) k
 		in = append(in, member{key: m.ID, instance: intro.Instance, parts: intro.Parts})
 	}
 	out := kafka.GroupMemberAssignments{}
+	writer := elect(in)
 	for key, parts := range spread(in) {
-		ids := make([]int, 0, len(parts))
+		ids := make([]int, 0, len(parts)+1)
+		if key == writer {
+			ids = append(ids, office)
+		}
 		for _, p := range parts {
 			ids = append(ids, int(id(p)))
 		}
@@ -133,6 +137,21 @@ func spread(members []member) map[string][]consume.Part {
 	give(true)
 	give(false)
 	return out
+}
+
+// office stands among the ids of the one member that writes the feed. No part has this id.
+const office = -1
+
+// elect chooses the member that writes the feed: of those that can reach a part the one that agrees best with the office, so that it stays
+// with whoever had it. It is empty where there is none.
+func elect(members []member) (key string) {
+	best := uint64(0)
+	for _, m := range members {
+		if s := score(consume.Part{Number: office}, m.instance); len(m.parts) > 0 && (key == "" || s > best || s == best && m.key < key) {
+			key, best = m.key, s
+		}
+	}
+	return key
 }
 
 // score says how well a part and an instance agree.

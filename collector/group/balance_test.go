@@ -3,6 +3,7 @@ package group
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/segmentio/kafka-go"
@@ -129,7 +130,10 @@ func TestAssignments(t *testing.T) {
 			t.Errorf("%s is owned %d times", p, seen[int(id(p))])
 		}
 	}
-	if len(seen) != 8 || len(got["z"][telemetry.PartialsTopic]) != 0 {
+	if seen[office] != 1 {
+		t.Errorf("%d members write the feed", seen[office])
+	}
+	if delete(seen, office); len(seen) != 8 || len(got["z"][telemetry.PartialsTopic]) != 0 {
 		t.Errorf("%d parts are owned, %v by a member that says nothing", len(seen), got["z"])
 	}
 }
@@ -145,5 +149,28 @@ func TestID(t *testing.T) {
 			}
 			seen[v] = true
 		}
+	}
+}
+
+// TestElect has one member write the feed, of those that can reach a part, and leaves it with whoever had it.
+func TestElect(t *testing.T) {
+	three := elect(members(3))
+	for n := range 3 {
+		without := slices.Delete(members(3), n, n+1)
+		if got := elect(without); got == "" || members(3)[n].key != three && got != three {
+			t.Errorf("without member %d it went from %s to %s", n, three, got)
+		}
+	}
+	blind := members(3)
+	for i := range blind {
+		if blind[i].key == three {
+			blind[i].parts = nil
+		}
+	}
+	if got := elect(blind); got == three || got == "" {
+		t.Errorf("%q writes what it cannot read", got)
+	}
+	if got := elect(nil); got != "" {
+		t.Errorf("of nobody, %q writes", got)
 	}
 }

@@ -104,6 +104,14 @@ func (m *Member) Owns(p consume.Part) bool {
 	return m.ids[id(p)]
 }
 
+// Elected returns the generation under which this member is the one that writes the feed; ok is false while it is not, or may not publish.
+func (m *Member) Elected() (generation int32, ok bool) {
+	generation, ok = m.Lease()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return generation, ok && generation == m.generation && m.ids[office]
+}
+
 // Lease returns the generation to publish under; ok is false while nothing may be published.
 func (m *Member) Lease() (generation int32, ok bool) {
 	m.mu.Lock()
@@ -232,7 +240,11 @@ func (m *Member) enter(gen *kafka.Generation) {
 	m.generation, m.alive, m.suspect, m.ids = gen.ID, true, false, ids
 	m.stats.Rebalances++
 	m.mu.Unlock()
-	m.cfg.Log.Info("the group of collectors agreed on who owns what", "group", m.cfg.ID, "generation", gen.ID, "parts", len(ids))
+	owned := len(ids)
+	if ids[office] {
+		owned--
+	}
+	m.cfg.Log.Info("the group of collectors agreed on who owns what", "group", m.cfg.ID, "generation", gen.ID, "parts", owned, "writes_feed", ids[office])
 	m.cfg.Changed()
 }
 

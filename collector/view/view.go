@@ -47,6 +47,7 @@ type View struct {
 	asOf     int64 // ms
 	parts    map[string]*part
 	claims   claims
+	changes  changes
 }
 
 // part is what the log says of one part.
@@ -61,6 +62,8 @@ type part struct {
 	ages   []capacity.Ages // by shape
 	listed map[uint64]bool // the claims of contenders in the partial
 	claims [partial.Buckets]Bucket
+
+	unbroken int // how many sums were folded since records were missed in the log
 
 	contested map[uint64]bool // claims that other parts announce too; replaced, never changed, once it was handed out
 	version   int64           // of contested
@@ -78,6 +81,7 @@ type fence struct {
 func New() *View {
 	v := &View{parts: map[string]*part{}}
 	v.claims.init()
+	v.changes.forget(0)
 	return v
 }
 
@@ -85,6 +89,9 @@ func New() *View {
 func (v *View) Apply(key, value []byte, offset int64, at time.Time) (Outcome, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if offset != v.revision {
+		v.missed(offset)
+	}
 	v.revision = offset + 1
 	ms := at.UnixMilli()
 	v.asOf = max(v.asOf, ms)
@@ -99,7 +106,8 @@ func (v *View) Apply(key, value []byte, offset int64, at time.Time) (Outcome, er
 	if value == nil {
 		switch kind {
 		case partial.Sums:
-			p.sums = nil
+			p.sums, p.pools, p.ages, p.listed = nil, nil, nil, nil
+			v.changes.forget(v.revision)
 		case partial.Claiming:
 			v.claims.replace(p, bucket, Bucket{Offset: offset})
 		}
@@ -136,6 +144,7 @@ func (v *View) fold(p *part, value []byte, ms int64) (Outcome, error) {
 	if !p.fence.pass(fence{sums.Generation, sums.Instance, sums.Sequence, ms}) {
 		return Fenced, nil
 	}
+	was := *p
 	p.at, p.sums = ms, sums
 	p.pools, p.ages = make([]capacity.PoolCell, len(sums.Pools)), make([]capacity.Ages, len(sums.Shapes))
 	for i := range sums.Pools {
@@ -155,6 +164,7 @@ func (v *View) fold(p *part, value []byte, ms int64) (Outcome, error) {
 			}
 		}
 	}
+	v.changed(&was, p)
 	return Folded, nil
 }
 
@@ -247,5 +257,6 @@ func (v *View) Snapshot(admits func(centre string) bool) *capacity.Snapshot {
 		sum.odd(p)
 	}
 	s.Sort()
+	v.changes.mark(s, parts)
 	return s
 }

@@ -61,6 +61,16 @@ func SharedTopics() []Topic {
 			"segment.ms":                strconv.FormatInt((10 * time.Minute).Milliseconds(), 10),
 			"delete.retention.ms":       strconv.FormatInt(time.Hour.Milliseconds(), 10),
 		}},
+		// What there is, is written again and again; what was not written for a day is of something that is no more.
+		{Name: telemetry.CapacityTopic, Partitions: 1, Settings: map[string]string{
+			"cleanup.policy":            "compact,delete",
+			"message.timestamp.type":    "LogAppendTime",
+			"retention.ms":              strconv.FormatInt((25 * time.Hour).Milliseconds(), 10),
+			"min.cleanable.dirty.ratio": "0.1",
+			"segment.bytes":             strconv.Itoa(16 << 20),
+			"segment.ms":                strconv.FormatInt((10 * time.Minute).Milliseconds(), 10),
+			"delete.retention.ms":       strconv.FormatInt(time.Hour.Milliseconds(), 10),
+		}},
 	}
 }
 

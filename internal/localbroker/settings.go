@@ -23,6 +23,8 @@ func Bounded(topics []broker.Topic, d time.Duration) []broker.Topic {
 			t.Settings["cleanup.policy"] = "delete"
 			t.Settings["retention.ms"] = strconv.FormatInt(min(d, partialsKept).Milliseconds(), 10)
 		} else if t.Settings["cleanup.policy"] != "compact" {
+			// Where records are compacted and dropped, dropping is enough: those of what there is are written again and again.
+			t.Settings["cleanup.policy"] = "delete"
 			t.Settings["retention.ms"] = strconv.FormatInt(d.Milliseconds(), 10)
 		}
 		t.Settings["segment.bytes"] = strconv.Itoa(1 << 20)

@@ -105,6 +105,7 @@ func kill(t *testing.T, brokers []string, topics []broker.Topic) {
 	}
 	begun := time.Now()
 	p.exact(t, all, time.Minute, false)
+	said := listen(t, brokers)
 	t.Logf("complete and exact %.1f s after the start", time.Since(begun).Seconds())
 	// Two more centres, for which nobody is restarted.
 	m := move(t, brokers)
@@ -124,6 +125,9 @@ func kill(t *testing.T, brokers []string, topics []broker.Topic) {
 	gaps := 0
 	for n := range kills(t) {
 		victim := random.IntN(len(all))
+		if n == 0 {
+			victim = said.writer(len(all))
+		}
 		time.Sleep(time.Duration(random.IntN(2000)) * time.Millisecond)
 		if err := all[victim].p.Kill(); err != nil {
 			t.Fatal(err)
@@ -151,6 +155,7 @@ func kill(t *testing.T, brokers []string, topics []broker.Topic) {
 		t.Error("no list of hosts ever said that the parts of a dead collector are missing")
 	}
 	stop(t, p, all)
+	said.checked(p)
 	for _, r := range all {
 		r.checked()
 	}

@@ -17,6 +17,8 @@ import (
 
 	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/collector/feed/streamfeed"
+	"github.com/exameter/exameter/collector/history"
 	"github.com/exameter/exameter/collector/hosts"
 	"github.com/exameter/exameter/collector/registry"
 )
@@ -28,6 +30,8 @@ type Source struct {
 	Ready    func() (ready bool, waiting string)
 	Metrics  *prometheus.Registry
 	Requests *prometheus.CounterVec // by path and code
+	Stream   *streamfeed.Hub
+	Past     *history.History
 
 	Catalogue func() *catalog.Catalog                                     // for the sources of peaks
 	Hosts     func(context.Context, hosts.Query) (hosts.Page, error)      // of all collectors; nil where hosts are not listed
@@ -59,6 +63,8 @@ func routes(src Source) *routed {
 	get("/v1/pools", kept.handler(kept.poolsQuestion))
 	get("/v1/match", kept.handler(matchQuestion))
 	get("/v1/centres", src.centres)
+	get("/v1/history", src.history)
+	get("/v1/stream", src.stream)
 	get("/v1/openapi.json", openapi)
 	get("/v1/explain", src.explain)
 	if src.Hosts != nil {

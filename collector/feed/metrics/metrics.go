@@ -11,6 +11,9 @@ import (
 
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/consume"
+	"github.com/exameter/exameter/collector/feed/kafkafeed"
+	"github.com/exameter/exameter/collector/feed/linefeed"
+	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/fleet"
 	"github.com/exameter/exameter/collector/quarantine"
 )
@@ -23,6 +26,9 @@ type Source struct {
 	Quarantine func() quarantine.Stats
 	Parts      func() Parts
 	Ready      func() bool
+	Stream     func() streamfeed.Stats
+	Feed       func() kafkafeed.Stats
+	Lines      func() linefeed.Stats
 }
 
 // Parts say how a collector takes part in the group of collectors.
@@ -167,6 +173,16 @@ var (
 	groupDesc      = desc("group_failures_total", "Times that joining the group failed again and again.")
 	publishedDesc  = desc("partials_published_total", "Partials that this collector wrote, by result (written, failed).", "result")
 
+	watchersDesc = desc("stream_watchers", "Watchers of /v1/stream.")
+	queriesDesc  = desc("stream_queries", "Different questions that watchers of /v1/stream ask.")
+	eventsDesc   = desc("stream_events_total", "Events made for streams, however many watchers took them.")
+	slowDesc     = desc("stream_slow_total", "Streams that were closed because their watcher was too slow.")
+
+	feedDesc   = desc("feed_records_total", "Records for the capacity topic, by result (written, failed).", "result")
+	writesDesc = desc("feed_writer", "1 while this collector is the one that writes the capacity topic.")
+
+	linesDesc = desc("write_figures_total", "Figures for the database that write.url names, by result (written, failed, dropped).", "result")
+
 	quarantineDesc = desc("quarantine_records_total", "Records for the quarantine topic, by result (written, suppressed, failed).", "result")
 )
 
@@ -177,6 +193,7 @@ func (r reader) Describe(ch chan<- *prometheus.Desc) {
 		uninventoriedHosts, uninventoriedDevices, contestedDesc, contendersDesc, unsettledDesc, skewedDesc,
 		lagDesc, failingDesc, reconnectsDesc, stallsDesc, offsetsLostDesc, corruptDesc, producerDesc, quarantineDesc,
 		claimsDesc, ownedDesc, partsDesc, oldestDesc, generationDesc, rebalancesDesc, groupDesc, publishedDesc,
+		watchersDesc, queriesDesc, eventsDesc, slowDesc, feedDesc, writesDesc, linesDesc,
 	} {
 		ch <- d
 	}
@@ -222,6 +239,19 @@ func (r reader) Collect(ch chan<- prometheus.Metric) {
 	counter(stallsDesc, c.Stalls)
 	counter(offsetsLostDesc, c.OffsetsLost)
 	counter(corruptDesc, c.Corrupt)
+	st := r.src.Stream()
+	gauge(watchersDesc, float64(st.Watchers))
+	gauge(queriesDesc, float64(st.Queries))
+	counter(eventsDesc, st.Events)
+	counter(slowDesc, st.Slow)
+	fd := r.src.Feed()
+	counter(feedDesc, fd.Records, "written")
+	counter(feedDesc, fd.Failed, "failed")
+	gauge(writesDesc, bit(fd.Office))
+	ln := r.src.Lines()
+	counter(linesDesc, ln.Written, "written")
+	counter(linesDesc, ln.Failed, "failed")
+	counter(linesDesc, ln.Dropped, "dropped")
 	q := r.src.Quarantine()
 	counter(quarantineDesc, q.Written, "written")
 	counter(quarantineDesc, q.Suppressed, "suppressed")

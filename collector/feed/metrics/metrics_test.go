@@ -15,6 +15,9 @@ import (
 	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/consume"
+	"github.com/exameter/exameter/collector/feed/kafkafeed"
+	"github.com/exameter/exameter/collector/feed/linefeed"
+	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/fleet"
 	"github.com/exameter/exameter/collector/quarantine"
 	"github.com/exameter/exameter/telemetry"
@@ -50,6 +53,9 @@ func sample() *Metrics {
 		Quarantine: func() quarantine.Stats { return quarantine.Stats{Written: 1, Suppressed: 2, Failed: 3} },
 		Parts:      func() Parts { return Parts{Owned: 2, Generation: 7, Rebalances: 3, Published: 5, Claims: 9, Shared: 1} },
 		Ready:      func() bool { return true },
+		Feed:       func() kafkafeed.Stats { return kafkafeed.Stats{Records: 7, Failed: 1, Office: true} },
+		Lines:      func() linefeed.Stats { return linefeed.Stats{Written: 8, Failed: 2, Dropped: 1} },
+		Stream:     func() streamfeed.Stats { return streamfeed.Stats{Watchers: 4, Queries: 2, Events: 99, Slow: 1} },
 	})
 	m.Records.WithLabelValues("telemetry", "applied").Inc()
 	m.Rejected.WithLabelValues("syntax").Inc()
@@ -139,6 +145,8 @@ exameter_self_checks_total{result="equal"} 0
 	strict.MustRegister(reader{src: Source{
 		Snapshot: func() *capacity.Snapshot { return nil }, Fleet: func() fleet.Stats { return fleet.Stats{} }, Consume: func() consume.Stats { return consume.Stats{} },
 		Quarantine: func() quarantine.Stats { return quarantine.Stats{} }, Parts: func() Parts { return Parts{} }, Ready: func() bool { return false },
+		Stream: func() streamfeed.Stats { return streamfeed.Stats{} }, Feed: func() kafkafeed.Stats { return kafkafeed.Stats{} },
+		Lines: func() linefeed.Stats { return linefeed.Stats{} },
 	}})
 	if _, err := strict.Gather(); err != nil {
 		t.Errorf("before the first fold: %v", err)

@@ -1,0 +1,203 @@
+package linefeed
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/influxdata/line-protocol/v2/lineprotocol"
+
+	"github.com/exameter/exameter/catalog"
+	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/internal/config"
+	"github.com/exameter/exameter/telemetry"
+)
+
+// snapshot has so many free cards in a centre, and one of unknown activity and power.
+func snapshot(revision, free int64) *capacity.Snapshot {
+	p := capacity.Pool{Centre: "guian", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "v", Model: "m", Class: capacity.Intelligent, Basis: catalog.FP16}
+	p.Peaks = p.Peaks.With(catalog.FP16, 989_500_000)
+	return &capacity.Snapshot{
+		Revision: revision, AsOf: time.UnixMilli(1_795_420_800_000 + revision), StaleAfter: 30 * time.Second,
+		Pools:  []capacity.PoolCell{{Pool: p, Cell: capacity.Cell{Devices: [5]int64{0, free}, Units: [5]int64{0, free * capacity.UnitsPerDevice}}}},
+		Shapes: []capacity.Shape{{Pools: []int{0}, Rated: 2, Online: 1}},
+	}
+}
+
+// TestLines writes what the general decoder of line protocol reads, and nothing for what is unknown.
+func TestLines(t *testing.T) {
+	b, err := encode(snapshot(7, 4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "exameter_capacity,centre=guian,scope=centre devices_rated=4i,eflops_rated=0.003958,devices_online=4i,eflops_online=0.003958," +
+		"devices_healthy=4i,eflops_healthy=0.003958,devices_busy=0i,eflops_busy=0,devices_free=4i,eflops_free=0.003958,devices_drained=0i,eflops_drained=0," +
+		"devices_faulty=0i,eflops_faulty=0,devices_stale=0i,eflops_stale=0,devices_unpriced=0i,power_devices=0i,hosts_rated=2i,hosts_online=1i,coverage=0.5,revision=7i 1795420800007000000\n"
+	if got := string(b); got != strings.Replace(want, "centre=guian,scope=centre", "scope=province", 1)+want {
+		t.Errorf("got\n%s\nwant both scopes of\n%s", got, want)
+	}
+	lines := 0
+	for d := lineprotocol.NewDecoderWithBytes(b); d.Next(); lines++ {
+		if at, err := d.Time(lineprotocol.Nanosecond, time.Time{}); err != nil || !at.Equal(time.UnixMilli(1_795_420_800_007)) {
+			t.Errorf("%s, %v", at, err)
+		}
+	}
+	if lines != 2 {
+		t.Errorf("%d lines are read", lines)
+	}
+}
+
+// database answers with what it is told to, and keeps what it took.
+type database struct {
+	mu     sync.Mutex
+	status int
+	header http.Header
+	took   []string
+}
+
+func (d *database) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b, _ := io.ReadAll(r.Body)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.header = r.Header.Clone()
+	if d.status == http.StatusFound {
+		w.Header().Set("Location", "http://127.0.0.1:1/elsewhere")
+	}
+	w.WriteHeader(d.status)
+	if d.status == http.StatusNoContent {
+		d.took = append(d.took, string(b))
+	} else {
+		fmt.Fprint(w, `{"error":"no"}`)
+	}
+}
+
+func (d *database) answers(status int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.status = status
+}
+
+// TestDatabaseAway keeps what a database does not take until it does, gives up what it refuses, and follows nobody elsewhere.
+func TestDatabaseAway(t *testing.T) {
+	db := &database{status: http.StatusNoContent}
+	server := httptest.NewServer(db)
+	defer server.Close()
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{URL: server.URL + "/write?db=x", TokenFile: token, Interval: config.Duration(20 * time.Millisecond)}
+	w, err := New(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.Run(ctx)
+	}()
+	defer func() {
+		cancel()
+		<-done
+	}()
+	until := func(what string, ok func(Stats) bool) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); !ok(w.Stats()); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %+v", what, w.Stats())
+			}
+		}
+	}
+	w.Take(snapshot(1, 1))
+	until("written", func(s Stats) bool { return s.Written == 1 })
+	if got := db.header.Get("Authorization"); got != "Token secret" {
+		t.Errorf("authorised by %q", got)
+	}
+	for _, status := range []int{http.StatusServiceUnavailable, http.StatusUnauthorized, http.StatusFound} {
+		db.answers(status)
+		before := w.Stats()
+		w.Take(snapshot(int64(status), 2))
+		until(http.StatusText(status), func(s Stats) bool { return s.Failed > before.Failed+1 && s.Dropped == 0 })
+	}
+	db.answers(http.StatusNoContent)
+	until("written later", func(s Stats) bool { return s.Written == 4 })
+	db.mu.Lock()
+	if last := db.took[len(db.took)-1]; strings.Index(last, "revision=503i") > strings.Index(last, "revision=302i") || strings.Count(last, "\n") != 6 {
+		t.Errorf("what waited came as\n%s", last)
+	}
+	db.mu.Unlock()
+	db.answers(http.StatusBadRequest)
+	w.Take(snapshot(5, 2))
+	until("refused", func(s Stats) bool { return s.Dropped == 1 })
+	db.answers(http.StatusNoContent)
+	w.Take(snapshot(6, 2))
+	until("after what was refused", func(s Stats) bool { return s.Written == 5 })
+}
+
+// TestBounded gives the oldest up when too many wait.
+func TestBounded(t *testing.T) {
+	db := &database{status: http.StatusServiceUnavailable}
+	server := httptest.NewServer(db)
+	defer server.Close()
+	w, err := New(Config{URL: server.URL, Interval: config.Duration(time.Millisecond)}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range kept {
+		w.waiting = append(w.waiting, []byte("old\n"))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.Run(ctx)
+	}()
+	w.Take(snapshot(1, 1))
+	for deadline := time.Now().Add(10 * time.Second); w.Stats().Dropped == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v", w.Stats())
+		}
+	}
+	cancel()
+	<-done
+	if len(w.waiting) != kept {
+		t.Errorf("%d wait", len(w.waiting))
+	}
+}
+
+// TestConfig refuses what cannot work, and does not say what may be secret.
+func TestConfig(t *testing.T) {
+	for _, tc := range []struct {
+		c    Config
+		want string
+	}{
+		{Config{URL: "http://h/write?db=x", Interval: config.Duration(time.Second)}, ""},
+		{Config{}, ""},
+		{Config{TokenFile: "f"}, "write.url"},
+		{Config{URL: "h:8086", Interval: config.Duration(time.Second)}, "write.url"},
+		{Config{URL: "ftp://h/", Interval: config.Duration(time.Second)}, "write.url"},
+		{Config{URL: "http://u:hunter2@h/", Interval: config.Duration(time.Second)}, "write.url"},
+		{Config{URL: "http://h/write?u=a&p=hunter2", Interval: config.Duration(time.Second)}, "write.url"},
+		{Config{URL: "http://h\x7f/hunter2", Interval: config.Duration(time.Second)}, "write.url"},
+		{Config{URL: "http://h/", CA: "f", Interval: config.Duration(time.Second)}, "write.ca"},
+		{Config{URL: "http://h/", Username: "u", Interval: config.Duration(time.Second)}, "write.token_file"},
+		{Config{URL: "http://h/", Interval: config.Duration(time.Millisecond)}, "write.interval"},
+	} {
+		switch err := tc.c.Validate(); {
+		case tc.want == "" && err != nil, tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
+			t.Errorf("%+v: %v", tc.c, err)
+		case err != nil && strings.Contains(err.Error(), "hunter2"):
+			t.Errorf("a secret is told: %v", err)
+		}
+	}
+}

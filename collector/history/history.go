@@ -1,0 +1,184 @@
+// Package history keeps how the figures of the province and of its centres went: an hour of them closely, a day of them by the
+// minute, in memory. They are written to the feed's topic too, so that who starts anew has them.
+package history
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/telemetry"
+)
+
+// Province is the scope of all centres together.
+const Province = "province"
+
+// CentreScope is the scope of one centre.
+func CentreScope(id string) string { return "centre/" + id }
+
+// ValidScope reports what is wrong with a scope that has a history.
+func ValidScope(scope string) error {
+	centre, ok := strings.CutPrefix(scope, "centre/")
+	if scope == Province || ok && telemetry.ValidID(centre) == nil {
+		return nil
+	}
+	return fmt.Errorf("%.80q has no history: want province, or centre/ and the id of a centre", scope)
+}
+
+// Point is a scope's figure at a moment, accelerators by class precision as GET /v1/capacity has it by default. Ages are left out:
+// they were those of the moment.
+type Point struct {
+	At       time.Time `json:"at"`
+	Revision int64     `json:"revision"`
+
+	Devices      capacity.Devices `json:"devices"`
+	Eflops       capacity.Eflops  `json:"eflops"`
+	Utilisation  *float64         `json:"utilisation"`
+	PowerW       float64          `json:"power_w"`
+	PowerDevices int64            `json:"power_devices"`
+	Hosts        capacity.Hosts   `json:"hosts"`
+	Coverage     *float64         `json:"coverage"`
+}
+
+// PointOf takes a point from a figure.
+func PointOf(at time.Time, revision int64, f *capacity.Figure) Point {
+	return Point{
+		At: at.UTC(), Revision: revision, Devices: f.Devices, Eflops: f.Eflops, Utilisation: f.Utilisation, PowerW: f.PowerW,
+		PowerDevices: f.PowerDevices, Hosts: f.Hosts, Coverage: f.Coverage,
+	}
+}
+
+// Tier is how closely figures are kept, and for how long: a ring of slots, each of which is taken again when its turn comes.
+type Tier struct {
+	Name  string
+	Step  time.Duration
+	Slots int
+}
+
+// Tiers are all of them, the closest first.
+var Tiers = [...]Tier{{"10s", 10 * time.Second, 360}, {"1m", time.Minute, 24 * 60}}
+
+// Kept is how far back figures go.
+const Kept = 24 * time.Hour
+
+// Slot returns where in the ring a moment stands, and which turn of all it is.
+func (t *Tier) Slot(at time.Time) (slot int, turn int64) {
+	turn = at.UnixMilli() / t.Step.Milliseconds()
+	return int(turn % int64(t.Slots)), turn
+}
+
+// Key names a slot of a scope in the feed's topic.
+func Key(scope string, tier, slot int) string {
+	return keyPrefix + scope + "/" + Tiers[tier].Name + "/" + strconv.Itoa(slot)
+}
+
+const keyPrefix = "history/"
+
+// ParseKey reads a key; ok is false for one that is none of a history.
+func ParseKey(key string) (scope string, tier, slot int, ok bool) {
+	rest, found := strings.CutPrefix(key, keyPrefix)
+	i := strings.LastIndexByte(rest, '/')
+	if !found || i < 0 {
+		return "", 0, 0, false
+	}
+	j := strings.LastIndexByte(rest[:i], '/')
+	if j < 0 {
+		return "", 0, 0, false
+	}
+	scope = rest[:j]
+	tier = slices.IndexFunc(Tiers[:], func(t Tier) bool { return t.Name == rest[j+1:i] })
+	slot, err := strconv.Atoi(rest[i+1:])
+	ok = tier >= 0 && err == nil && slot >= 0 && slot < Tiers[tier].Slots && strconv.Itoa(slot) == rest[i+1:] && ValidScope(scope) == nil
+	return scope, tier, slot, ok
+}
+
+// maxScopes bounds what foreign records can make a history hold.
+const maxScopes = 1024
+
+// History is the points of all scopes. Any number of goroutines may use it.
+type History struct {
+	mu     sync.RWMutex
+	scopes map[string]*[len(Tiers)]map[int]entry // by slot
+}
+
+type entry struct {
+	point Point
+	noted bool // it stands in the topic; what does not gives way to it
+}
+
+// New makes an empty history.
+func New() *History { return &History{scopes: map[string]*[len(Tiers)]map[int]entry{}} }
+
+// Put takes a point; noted says that it stands in the topic. It reports whether the point was new to its slot: one of an earlier turn is
+// not, nor is a second one of the same turn, unless it alone stands in the topic.
+func (h *History) Put(scope string, tier int, p Point, noted bool) bool {
+	slot, turn := Tiers[tier].Slot(p.At)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	rings := h.scopes[scope]
+	if rings == nil {
+		if len(h.scopes) >= maxScopes {
+			return false
+		}
+		rings = &[len(Tiers)]map[int]entry{}
+		for i := range rings {
+			rings[i] = map[int]entry{}
+		}
+		h.scopes[scope] = rings
+	}
+	if old, taken := rings[tier][slot]; taken {
+		_, was := Tiers[tier].Slot(old.point.At)
+		if was > turn || was == turn && (old.noted || !noted) {
+			return false
+		}
+	}
+	rings[tier][slot] = entry{p, noted}
+	return true
+}
+
+// At returns the point of the turn that a moment belongs to, and whether it stands in the topic; ok is false where there is none.
+func (h *History) At(scope string, tier int, at time.Time) (p Point, noted, ok bool) {
+	slot, turn := Tiers[tier].Slot(at)
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	rings := h.scopes[scope]
+	if rings == nil {
+		return Point{}, false, false
+	}
+	e, taken := rings[tier][slot]
+	_, was := Tiers[tier].Slot(e.point.At)
+	return e.point, e.noted, taken && was == turn
+}
+
+// Points returns the last point of every step between two moments, both included, oldest first; a step of which nothing is known
+// is left out. What is older than Kept before the second moment is not there.
+func (h *History) Points(scope string, from, to time.Time, step time.Duration) []Point {
+	if oldest := to.Add(-Kept); from.Before(oldest) {
+		from = oldest
+	}
+	h.mu.RLock()
+	var all []Point
+	if rings := h.scopes[scope]; rings != nil {
+		for tier := range rings {
+			for _, e := range rings[tier] {
+				if p := e.point; !p.At.Before(from) && !p.At.After(to) {
+					all = append(all, p)
+				}
+			}
+		}
+	}
+	h.mu.RUnlock()
+	slices.SortFunc(all, func(a, b Point) int { return a.At.Compare(b.At) })
+	out := []Point{}
+	turn := func(p *Point) int64 { return p.At.UnixMilli() / step.Milliseconds() }
+	for i := range all {
+		if i+1 == len(all) || turn(&all[i+1]) != turn(&all[i]) {
+			out = append(out, all[i])
+		}
+	}
+	return out
+}
