@@ -18,7 +18,7 @@ groups:
   - name: exameter-alerts
     rules:
       - alert: ExameterExportStale
-        expr: exameter:export_age_seconds > %[1]d
+        expr: time() - max(exameter_export_as_of_timestamp_seconds) > %[1]d
         for: 1m
         labels: {severity: warning}
         annotations:

@@ -22,6 +22,15 @@ func withPast(past *history.History) http.Handler {
 	})
 }
 
+// somePast has a point that something is known of, and one that nothing is.
+func somePast() *history.History {
+	h := history.New()
+	half := 0.5
+	h.Put(history.Province, 0, history.PointOf(province().AsOf.Add(-time.Minute), 40, &capacity.Figure{Utilisation: &half, Coverage: &half}), true)
+	h.Put(history.Province, 0, history.PointOf(province().AsOf.Add(-time.Second), 41, &capacity.Figure{}), true)
+	return h
+}
+
 // TestHistory answers points of the time asked for, with the head of the figures it has now.
 func TestHistory(t *testing.T) {
 	past := history.New()

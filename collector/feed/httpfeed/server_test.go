@@ -19,6 +19,7 @@ import (
 
 	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/registry"
 	"github.com/exameter/exameter/telemetry"
 )
@@ -91,7 +92,7 @@ func source(t *testing.T, s *capacity.Snapshot, ready bool) Source {
 	metrics.MustRegister(requests)
 	return Source{
 		Snapshot: func() *capacity.Snapshot { return s }, Registry: func() *registry.Registry { return reg },
-		Ready: func() (bool, string) { return ready, "3 partitions are still being read" }, Metrics: metrics, Requests: requests,
+		Ready: func() (bool, string) { return ready, "3 partitions are still being read" }, Metrics: metrics, Requests: requests, Stream: streamfeed.New(streamfeed.Options{}), Past: somePast(),
 		Catalogue: catalog.Default,
 	}
 }

@@ -44,6 +44,8 @@ type Record struct {
 	Model    string `json:"model,omitempty"`
 	Class    string `json:"class,omitempty"`
 	Domestic string `json:"domestic,omitempty"`
+
+	Identifier string `json:"identifier,omitempty"` // what the registry has for the cluster, else for the centre
 	capacity.Figure
 }
 

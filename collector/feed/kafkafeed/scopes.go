@@ -49,7 +49,7 @@ func (f *figures) add(scope string, doc *capacity.Document, g *capacity.Group, f
 	}
 	r.Schema, r.Scope = Schema, scope
 	if g != nil {
-		r.Centre, r.Cluster, r.Vendor, r.Model = g.Centre, g.Cluster, g.Vendor, g.Model
+		r.Centre, r.Cluster, r.Vendor, r.Model, r.Identifier = g.Centre, g.Cluster, g.Vendor, g.Model, g.Identifier
 	}
 	f.scopes = append(f.scopes, scope)
 	f.records[scope], f.changed[scope] = r, changed
