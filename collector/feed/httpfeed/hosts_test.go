@@ -8,11 +8,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/exameter/exameter/collector/capacity"
-	"github.com/exameter/exameter/collector/feed/streamfeed"
-	"github.com/exameter/exameter/collector/history"
 	"github.com/exameter/exameter/collector/hosts"
 )
 
@@ -33,9 +30,6 @@ func (l *lister) handler(t *testing.T, ready bool) http.Handler {
 		l.asked = req.Query
 		return &hosts.Reply{Schema: hosts.Schema, Instance: "one", Rows: []hosts.Row{}, Matching: l.page.Matching, Missing: []hosts.Missing{}}, l.err
 	}
-	src.Past, src.Stream = history.New(), streamfeed.New(streamfeed.Options{})
-	at := province().AsOf.Add(-time.Minute)
-	src.Past.Put(history.Province, 0, history.PointOf(at, 40, &capacity.Figure{Devices: capacity.Devices{Free: 2}}), true)
 	return Handler(src)
 }
 
