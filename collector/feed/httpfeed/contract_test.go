@@ -16,6 +16,8 @@ import (
 	"github.com/pb33f/libopenapi-validator/errors"
 	"github.com/pb33f/libopenapi-validator/schema_validation"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
+
+	"github.com/exameter/exameter/collector/feed/streamfeed"
 )
 
 // endless are the paths whose answers do not end, and which tests of their own read.
@@ -344,6 +346,37 @@ func TestContractCanFail(t *testing.T) {
 		}
 		if ok, _ := c.v.ValidateHttpResponse(httptest.NewRequest("GET", "/v1/capacity", nil), w.Result()); ok {
 			t.Errorf("%s passes", name)
+		}
+	}
+}
+
+// TestStreamKeepsTheContract holds a snapshot and the delta after it against the document, and refuses what it refuses.
+func TestStreamKeepsTheContract(t *testing.T) {
+	c := served(t, complete(t, true))
+	s := stream(t, streamfeed.Options{}, moved(41, 5))
+	in := s.open("?by=centre,model&kind=all&precision=fp16")
+	for _, want := range []struct{ kind, schema string }{{"snapshot", "Capacity"}, {"delta", "Delta"}} {
+		id, kind, data := event(t, in)
+		var value map[string]any
+		if err := json.Unmarshal([]byte(data), &value); err != nil || kind != want.kind || id == "" {
+			t.Fatalf("event %q %q, %v: %.200s", id, kind, err, data)
+		}
+		schema := c.model.Components.Schemas.GetOrZero(want.schema).Schema()
+		if ok, errs := c.schemas.ValidateSchemaObject(schema, value); !ok {
+			t.Errorf("%s: %s\n%s", kind, told(errs), data)
+		}
+		delete(value, "total")
+		if ok, _ := c.schemas.ValidateSchemaObject(schema, value); ok {
+			t.Errorf("%s: passes without its total", kind)
+		}
+		s.publish(moved(42, 6))
+	}
+	for target, fine := range map[string]bool{"?last_event_id=41": true, "?last_event_id=41-cut": true, "?last_event_id=x": false, "?format=csv": false, "?by=rack": false} {
+		if ok, why := c.admits("/v1/stream" + target); ok != fine {
+			t.Errorf("%s: the document says %v: %s", target, ok, why)
+		}
+		if resp := s.request(target); (resp.StatusCode == 200) != fine || !fine && resp.StatusCode != 400 {
+			t.Errorf("%s: %s", target, resp.Status)
 		}
 	}
 }
