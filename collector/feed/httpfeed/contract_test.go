@@ -353,7 +353,7 @@ func TestContractCanFail(t *testing.T) {
 // TestStreamKeepsTheContract holds a snapshot and the delta after it against the document, and refuses what it refuses.
 func TestStreamKeepsTheContract(t *testing.T) {
 	c := served(t, complete(t, true))
-	s := stream(t, streamfeed.Options{}, moved(41, 5))
+	s := stream(t, streamfeed.Options{}, freed(41, 5))
 	in := s.open("?by=centre,model&kind=all&precision=fp16")
 	for _, want := range []struct{ kind, schema string }{{"snapshot", "Capacity"}, {"delta", "Delta"}} {
 		id, kind, data := event(t, in)
@@ -369,7 +369,7 @@ func TestStreamKeepsTheContract(t *testing.T) {
 		if ok, _ := c.schemas.ValidateSchemaObject(schema, value); ok {
 			t.Errorf("%s: passes without its total", kind)
 		}
-		s.publish(moved(42, 6))
+		s.publish(freed(42, 6))
 	}
 	for target, fine := range map[string]bool{"?last_event_id=41": true, "?last_event_id=41-cut": true, "?last_event_id=x": false, "?format=csv": false, "?by=rack": false} {
 		if ok, why := c.admits("/v1/stream" + target); ok != fine {
