@@ -20,6 +20,7 @@ import (
 	"github.com/exameter/exameter/internal/broker"
 	"github.com/exameter/exameter/internal/localbroker"
 	"github.com/exameter/exameter/sim"
+	"github.com/exameter/exameter/test/process"
 )
 
 // sums adds up the groups of a capacity document by decimal arithmetic of its own, and holds them against the total.
@@ -274,7 +275,7 @@ func standalone(t *testing.T, dir, kafka, listen string) *exec.Cmd {
 
 func TestStandaloneKeepsTheFleet(t *testing.T) {
 	const hosts = 60
-	dir, kafka, listen := t.TempDir(), freeAddr(t), freeAddr(t)
+	dir, kafka, listen := t.TempDir(), process.FreeAddr(t), process.FreeAddr(t)
 	var centres []sim.Centre
 	for _, c := range sim.DefaultCentres() {
 		if c.ID == "zunyi-east" || c.ID == "bijie-west" {

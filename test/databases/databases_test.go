@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -36,7 +35,7 @@ const readyWithin = time.Minute
 
 // TestInfluxDB writes by the API of InfluxDB v1, to a database that asks for a name and a password.
 func TestInfluxDB(t *testing.T) {
-	dir, addr := t.TempDir(), freeAddr(t)
+	dir, addr := t.TempDir(), process.FreeAddr(t)
 	conf := fmt.Sprintf(`reporting-disabled = true
 bind-address = %q
 [meta]
@@ -50,7 +49,7 @@ auth-enabled = true
 log-enabled = false
 [monitor]
 store-enabled = false
-`, freeAddr(t), filepath.Join(dir, "meta"), filepath.Join(dir, "data"), filepath.Join(dir, "wal"), addr)
+`, process.FreeAddr(t), filepath.Join(dir, "meta"), filepath.Join(dir, "data"), filepath.Join(dir, "wal"), addr)
 	if err := os.WriteFile(filepath.Join(dir, "influxdb.conf"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +102,7 @@ store-enabled = false
 func TestVictoriaMetrics(t *testing.T) {
 	for _, path := range []string{"/write", "/api/v2/write?org=province&bucket=exameter"} {
 		t.Run(strings.TrimLeft(path[:strings.IndexAny(path+"?", "?")], "/"), func(t *testing.T) {
-			dir, addr := t.TempDir(), freeAddr(t)
+			dir, addr := t.TempDir(), process.FreeAddr(t)
 			run(t, "http://"+addr+"/health", "victoria-metrics", "-storageDataPath", filepath.Join(dir, "data"), "-httpListenAddr", addr, "-retentionPeriod", "1", "-search.latencyOffset", "0s")
 			token := filepath.Join(dir, "token")
 			if err := os.WriteFile(token, []byte("anything"), 0o600); err != nil {
@@ -193,16 +192,6 @@ func do(t *testing.T, r *http.Request) string {
 		t.Fatalf("%s: %s %v", resp.Status, b, err)
 	}
 	return string(b)
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // observed is what a collector that writes to the database answers, by revision.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -49,7 +48,7 @@ type world struct {
 // newWorld makes a centre and its topics, and prepares both configurations. Nothing runs yet.
 func newWorld(t *testing.T, cluster *kafka.Cluster, centre string, p pace) *world {
 	t.Helper()
-	w := &world{T: t, dir: t.TempDir(), kafka: cluster, centre: centre, pace: p, api: freeAddr(t)}
+	w := &world{T: t, dir: t.TempDir(), kafka: cluster, centre: centre, pace: p, api: process.FreeAddr(t)}
 	t.Cleanup(func() {
 		for _, p := range []*process.Process{w.agent, w.collector} {
 			if p == nil {
@@ -266,15 +265,4 @@ func (w *world) logged(name string, words ...string) {
 		}
 		return fmt.Errorf("the log of the %s has no line with %q", name, words)
 	})
-}
-
-// freeAddr finds a free loopback port.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

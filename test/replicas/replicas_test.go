@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -94,7 +93,7 @@ func kill(t *testing.T, brokers []string, topics []broker.Topic) {
 	}
 	var all []*replica
 	for i := range replicas {
-		r := &replica{t: t, program: program, conf: filepath.Join(dir, fmt.Sprintf("%d.yaml", i)), log: filepath.Join(dir, fmt.Sprintf("%d.log", i)), addr: freeAddr(t)}
+		r := &replica{t: t, program: program, conf: filepath.Join(dir, fmt.Sprintf("%d.yaml", i)), log: filepath.Join(dir, fmt.Sprintf("%d.log", i)), addr: process.FreeAddr(t)}
 		text := fmt.Sprintf("kafka:\n  brokers: [%s]\nhttp:\n  listen: %s\ninstance: replica-%d\nstale_after: %s\n", strings.Join(brokers, ", "), r.addr, i, staleAfter)
 		if err := os.WriteFile(r.conf, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -380,15 +379,4 @@ func (r *replica) until(right func(*capacity.Document) bool) {
 			r.t.Fatalf("never came: %v, %+v", err, doc)
 		}
 	}
-}
-
-// freeAddr returns an address where nothing listens at the moment.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

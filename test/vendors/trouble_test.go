@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/exameter/exameter/telemetry"
+	"github.com/exameter/exameter/test/process"
 )
 
 // serve answers by a function.
@@ -78,7 +79,7 @@ func TestHostileExporters(t *testing.T) {
 				}
 			}
 		}): "larger than 8 MiB",
-		"http://" + freeAddr(t) + "/metrics": "nobody listens there",
+		"http://" + process.FreeAddr(t) + "/metrics": "nobody listens there",
 	}
 	yaml := "    - url: " + good + "\n      interval: 500ms\n      timeout: 2s\n"
 	for url := range bad {

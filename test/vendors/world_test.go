@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -42,7 +41,7 @@ func newWorld(t *testing.T, centre string) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{T: t, dir: t.TempDir(), centre: centre, broker: b.Addr(), api: freeAddr(t)}
+	w := &world{T: t, dir: t.TempDir(), centre: centre, broker: b.Addr(), api: process.FreeAddr(t)}
 	if out, err := w.run("exameter", "topics", "create", "--brokers", w.broker, "--centre", centre, "--partitions", "1", "--replicas", "1"); err != nil {
 		t.Fatalf("make the topics: %v\n%s", err, out)
 	}
@@ -210,14 +209,4 @@ func (t *tap) of(host string) (inventory, first, last string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.inventory[host], t.first[host], t.last[host]
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
