@@ -116,6 +116,7 @@ func TestAcceleratorConfigErrors(t *testing.T) {
 		"    - vendor: iluvatar\n":                 ":7: sources.nvml.others[0].library: \"\" is not an absolute path",
 		"    - library: /x.so\n":                   ":7: sources.nvml.others[0].vendor: id \"\"",
 		"    - {vendor: nvidia, library: /x.so}\n": "sources.nvml.others[0].vendor: \"nvidia\" has a library already",
+
 		"    - {vendor: a, library: /x.so}\n    - {vendor: b, library: //x.so}\n":  "sources.nvml.others[1].library: \"//x.so\" is another vendor's already",
 		"    - {vendor: a, library: /x.so, enabled: on}\n":                         "sources.nvml.others[0].enabled: \"on\" is not one of",
 		"    - {vendor: a, librari: /x.so}\n":                                      "unknown field \"librari\"",
