@@ -9,8 +9,8 @@ import (
 	"github.com/exameter/exameter/collector/view"
 )
 
-// A bucket of claims is written anew every refreshEvery, so that whatever happens to the log, it heals; and when a record of it was
-// not read back within lostAfter.
+// A bucket of claims is written anew after one to two times refreshEvery, each after another time, so that whatever happens to the log, it
+// heals; and when a record of it was not read back within lostAfter.
 const (
 	refreshEvery = 20 * time.Second
 	lostAfter    = 3 * time.Second
@@ -206,7 +206,8 @@ func (a *announcer) records(generation int32, first bool, now time.Time, next fu
 		if b.sequence != 0 || len(b.read) > 0 && !first {
 			continue
 		}
-		refresh := now.Sub(b.written) > refreshEvery && len(b.held) > 0
+		apart := refreshEvery * time.Duration(i) / time.Duration(len(a.buckets))
+		refresh := now.Sub(b.written) > refreshEvery+apart && len(b.held) > 0
 		if len(b.fresh) == 0 && !b.dirty && !refresh {
 			continue
 		}

@@ -50,7 +50,11 @@ func (a *applier) count(m *metrics.Metrics) {
 // apply takes the records of one partition of the part. What cannot be used goes to quarantine; nothing stops the rest.
 func (w *worker) apply(p *part, b *consume.Batch) {
 	now := w.c.now()
+	breath := breathe()
 	for i := range b.Records {
+		if i%32 == 31 {
+			breath.take(w.c)
+		}
 		rec := &b.Records[i]
 		at := rec.Time
 		if at.After(now) {

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"hash/fnv"
 	"time"
 
 	"github.com/exameter/exameter/collector/capacity"
@@ -107,6 +108,13 @@ func (p *part) take(a *author) ([]record, error) {
 	return []record{{partial.OwnerKey(p.id.Centre, p.id.Number), o.Sequence, value}}, err
 }
 
+// phase is a part's own place in a second.
+func (p *part) phase() time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(p.id.String()))
+	return time.Duration(h.Sum32()) % publishEvery
+}
+
 // sums returns the part's sums where they are due: at once when a device has changed state, else once a second. Nil where they are not.
 func (p *part) sums(a *author) (*record, error) {
 	s := p.fleet.Fold(a.now)
@@ -129,6 +137,9 @@ func (p *part) sums(a *author) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.last, p.generation, p.when = s, a.generation, a.now
+	if p.when = a.now; p.last == nil {
+		p.when = a.now.Add(-p.phase()) // parts that begin together go on apart
+	}
+	p.last, p.generation = s, a.generation
 	return &record{partial.Key(p.id.Centre, p.id.Number), out.Sequence, value}, nil
 }

@@ -1,8 +1,10 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +16,9 @@ import (
 // another's by now.
 const standstill = 3 * time.Second
 
+// A fold interval is made of turns, in each of which a worker looks at some of its parts: the work of all of them does not come in one go.
+const turn = 5 * time.Millisecond
+
 // worker applies the records of some of the parts, one thing at a time. Nothing else touches their fleets.
 type worker struct {
 	c       *collector
@@ -21,19 +26,23 @@ type worker struct {
 	do      chan func() // runs between batches
 	parts   map[consume.Part]*part
 	applier applier
+	order   []consume.Part // of the parts, by turns
+	turns   int            // in a fold interval
+	turn    int            // the present one
 	ticked  time.Time
 	moved   atomic.Int64 // when it last ticked, in ns, for others
 }
 
 func newWorker(c *collector) *worker {
 	w := &worker{c: c, batches: make(chan *consume.Batch, 16), do: make(chan func()), parts: map[consume.Part]*part{}}
+	w.turns = max(1, int(c.cfg.FoldInterval.D()/turn))
 	w.applier.count(c.metrics)
 	return w
 }
 
 // run works until ctx ends.
 func (w *worker) run(ctx context.Context) {
-	tick := time.NewTicker(w.c.cfg.FoldInterval.D())
+	tick := time.NewTicker(w.c.cfg.FoldInterval.D() / time.Duration(w.turns))
 	defer tick.Stop()
 	check := time.NewTicker(time.Second)
 	defer check.Stop()
@@ -77,29 +86,40 @@ func (w *worker) part(id consume.Part) *part {
 	return w.parts[id]
 }
 
-// tick folds every part that is rebuilt, and publishes what is due.
+// tick folds the parts whose turn it is, where they are rebuilt, and publishes what is due.
 func (w *worker) tick() {
 	if stood := time.Since(w.ticked); stood > standstill {
 		w.c.log.Warn("the process stood still; nothing is published before the group has confirmed its parts", "for", stood.Round(time.Millisecond))
 		w.c.member.Suspect()
 	}
 	w.step()
+	if w.turn = (w.turn + 1) % w.turns; w.turn == 0 {
+		w.round()
+	}
+	for i := w.turn; i < len(w.order); i += w.turns {
+		if p := w.part(w.order[i]); p != nil && w.c.consumer.Rebuilt(p.id, p.epoch) {
+			w.publish(p)
+		}
+	}
+}
+
+// round begins a fold interval: it takes leave of parts that have left, and puts the others in order.
+func (w *worker) round() {
 	for id := range w.parts {
 		if epoch, owned := w.c.owned.of(id); !owned || epoch != w.parts[id].epoch {
 			delete(w.parts, id)
 		}
 	}
+	w.order = w.c.owned.all(func(p consume.Part) bool { return w.c.workerOf(p) == w })
+	slices.SortFunc(w.order, func(a, b consume.Part) int {
+		return cmp.Or(strings.Compare(a.Centre, b.Centre), cmp.Compare(a.Number, b.Number))
+	})
 	var stats fleet.Stats
-	breath := breathe()
-	for _, id := range w.c.owned.all(func(p consume.Part) bool { return w.c.workerOf(p) == w }) {
-		p := w.part(id)
-		if p == nil || !w.c.consumer.Rebuilt(id, p.epoch) {
-			continue
+	for _, id := range w.order {
+		if p := w.parts[id]; p != nil && w.c.consumer.Rebuilt(id, p.epoch) {
+			one := p.fleet.Stats()
+			stats.Add(&one)
 		}
-		breath.take(w.c)
-		w.publish(p)
-		one := p.fleet.Stats()
-		stats.Add(&one)
 	}
 	w.c.stats.put(w, stats)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+	"sync"
 )
 
 // Match is the answer to a Request: the pools that it was held against, best first. docs/match.md has the rules.
@@ -67,6 +68,9 @@ type candidate struct {
 	age       *Age
 }
 
+// candidates is memory for them, some hundred bytes a pool, which would be most of what a match allocates.
+var candidates = sync.Pool{New: func() any { return new([]candidate) }}
+
 // Match holds a request against every pool. It reads one snapshot and nothing else: answers at one revision are alike.
 func (l *Listing) Match(r Request) (*Match, error) {
 	r, err := r.Normal()
@@ -74,7 +78,10 @@ func (l *Listing) Match(r Request) (*Match, error) {
 		return nil, err
 	}
 	doc := &Match{Head: l.head(r.Precision, r.Kind), Request: r}
-	all := make([]candidate, 0, len(l.Pools))
+	room := candidates.Get().(*[]candidate)
+	defer candidates.Put(room)
+	all := slices.Grow((*room)[:0], len(l.Pools))
+	*room = all
 	for i := range l.Pools {
 		if r.admits(&l.Pools[i].Pool) {
 			c := l.weigh(&r, i)

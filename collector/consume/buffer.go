@@ -1,9 +1,6 @@
 package consume
 
-import (
-	"sync"
-	"unsafe"
-)
+import "unsafe"
 
 // buffer is the memory of one fetch: the answer, what its batches were inflated to, and the records, which lie in one of
 // the two. Buffers go round: a fetch takes one when its answer arrives, and gives it back when its records are applied.
@@ -21,11 +18,17 @@ const inHand = 8
 // maxKept bounds a buffer that is kept for later.
 const maxKept = 2 << 20
 
-var buffers = sync.Pool{New: func() any { return &buffer{} }}
+// buffers are those that wait for later. Garbage collections leave them alone: they would have to be made anew after each.
+var buffers = make(chan *buffer, 2*inHand)
 
 // take returns a buffer with room for a body of n bytes.
 func take(n int) *buffer {
-	b := buffers.Get().(*buffer)
+	var b *buffer
+	select {
+	case b = <-buffers:
+	default:
+		b = &buffer{}
+	}
 	if cap(b.body) < n {
 		b.body = make([]byte, n)
 	}
@@ -40,6 +43,9 @@ func (b *buffer) release() {
 		b.places = nil
 	}
 	if cap(b.body)+cap(b.inflated)+cap(b.records)*int(unsafe.Sizeof(Record{})) <= maxKept {
-		buffers.Put(b)
+		select {
+		case buffers <- b:
+		default:
+		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 const (
 	// every is the least time between two looks at what changed, and pace that between two records of a scope: half a second, so that a
 	// change is there well within one.
-	every = 100 * time.Millisecond
+	every = 200 * time.Millisecond
 	pace  = 500 * time.Millisecond
 	// again is how long a scope may stand without being written anew, so that its age tells whether somebody writes.
 	again = 10 * time.Second
