@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"runtime/pprof"
 	"time"
 
@@ -64,6 +65,7 @@ func world(ctx context.Context, o *options) error {
 
 // collect is a process that is a collector as it runs in earnest. It says where it answers.
 func collect(ctx context.Context, o *options) error {
+	debug.SetGCPercent(collector.GCPercent) // as exameter-collector does
 	cfg := collector.DefaultConfig()
 	cfg.Kafka, cfg.HTTP.Listen = broker.Config{Brokers: []string{o.brokers}}, "127.0.0.1:0"
 	if o.profile != "" {
