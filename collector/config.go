@@ -48,7 +48,7 @@ func DefaultConfig() Config {
 		Group:        "exameter-collector",
 		HTTP:         HTTP{Listen: "127.0.0.1:8470", Watchers: 20_000},
 		StaleAfter:   config.Duration(30 * time.Second),
-		FoldInterval: config.Duration(200 * time.Millisecond),
+		FoldInterval: config.Duration(100 * time.Millisecond),
 		Discover:     true,
 		Write:        linefeed.DefaultConfig(),
 		Log:          Log{Level: "info", Format: "text"},

@@ -117,8 +117,11 @@ func (p *part) phase() time.Duration {
 
 // sums returns the part's sums where they are due: at once when a device has changed state, else once a second. Nil where they are not.
 func (p *part) sums(a *author) (*record, error) {
-	s := p.fleet.Fold(a.now)
 	due := a.generation != p.generation || a.now.Sub(p.when) >= publishEvery || p.announcer.releasing()
+	if !due && !p.fleet.Stirred() {
+		return nil, nil
+	}
+	s := p.fleet.Fold(a.now)
 	if !due && p.last.SameStates(s) {
 		return nil, nil
 	}

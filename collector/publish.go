@@ -45,7 +45,7 @@ func newPublisher(w quarantine.Writer, log *slog.Logger, valid func(consume.Part
 func newPartialWriter(c *kafka.Client) *kafka.Writer {
 	return &kafka.Writer{
 		Addr: c.Addr, Transport: c.Transport, Topic: telemetry.PartialsTopic, RequiredAcks: kafka.RequireAll, Compression: kafka.Lz4,
-		BatchSize: 1000, BatchBytes: broker.MaxPartialBytes, BatchTimeout: time.Millisecond, MaxAttempts: 1, WriteTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
+		BatchSize: 100, BatchBytes: broker.MaxPartialBytes, BatchTimeout: time.Millisecond, MaxAttempts: 1, WriteTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
 	}
 }
 

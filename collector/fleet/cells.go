@@ -29,7 +29,10 @@ func (t *tally) equal(o *tally) bool {
 }
 
 // count adds n times what a host contributes: 1 to count it, -1 to take it back.
-func (f *Fleet) count(slot uint32, n int64) { f.countInto(&f.tally, slot, n) }
+func (f *Fleet) count(slot uint32, n int64) {
+	f.stirred = true
+	f.countInto(&f.tally, slot, n)
+}
 
 func (f *Fleet) countInto(t *tally, slot uint32, n int64) {
 	h := f.at(slot)
@@ -127,6 +130,7 @@ func (f *Fleet) adjust(h *host, statuses []status) {
 		c.PowerMW += int64(st.power) - int64(was.power)
 		if st.state == capacity.Busy || st.state == capacity.Free {
 			more := d.busy(st.state) - before
+			f.stirred = f.stirred || more != 0 && d.claim&isSet == 0
 			c.Units[capacity.Busy] += more
 			c.Units[capacity.Free] -= more
 			c.ActiveUnits += int64(d.units) * (int64(st.activity) - int64(was.activity))

@@ -106,6 +106,7 @@ type Fleet struct {
 	changes    []Change
 
 	dirty    bool
+	stirred  bool
 	revision int64
 	stats    Stats
 }
@@ -143,7 +144,7 @@ func New(o Options) *Fleet {
 	if o.MaxContenders <= 0 {
 		o.MaxContenders = DefaultMaxContenders
 	}
-	f := &Fleet{opts: o, dirty: true, contenders: map[uint32]struct{}{}, waived: map[uint64]bool{}}
+	f := &Fleet{opts: o, dirty: true, stirred: true, contenders: map[uint32]struct{}{}, waived: map[uint64]bool{}}
 	f.pools.init()
 	f.shapes.init()
 	f.devices.init(false)
@@ -159,6 +160,10 @@ func (f *Fleet) Stats() Stats {
 	s.Contenders, s.UnsettledHosts = int64(len(f.contenders)), int64(len(f.unsettled))
 	return s
 }
+
+// Stirred reports whether records since the last fold may have changed the state of a device, or what there is (capacity.Snapshot.SameStates).
+// That a host has fallen silent meanwhile only a fold finds.
+func (f *Fleet) Stirred() bool { return f.stirred }
 
 // ApplyReport takes a report of a host of the centre; at is its record time, which must not lie in the future. The
 // report is not kept and may be reused.
@@ -280,7 +285,7 @@ func (f *Fleet) Reprice(p Pricing) {
 			f.count(slot, 1)
 		}
 	}
-	f.dirty = true
+	f.dirty, f.stirred = true, true
 }
 
 // slotOf returns the slot of a host, and whether the host is known.

@@ -133,9 +133,11 @@ func TestFleetAgainstModel(t *testing.T) {
 		centre := rapid.SampledFrom([]string{"a", "b"})
 		host := rapid.SampledFrom([]string{"h0", "h1", "h2"})
 		revision := int64(0)
+		var last *capacity.Snapshot
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			at := d.now.Add(-time.Duration(rapid.IntRange(0, 5).Draw(t, "late")) * time.Second)
-			switch op := rapid.IntRange(0, 11).Draw(t, "op"); op {
+			op := rapid.IntRange(0, 11).Draw(t, "op")
+			switch op {
 			case 0, 1, 2:
 				s := sent{centre: centre.Draw(t, "centre"), inv: d.inventory(host.Draw(t, "host")), at: at}
 				log = append(log, s)
@@ -161,8 +163,13 @@ func TestFleetAgainstModel(t *testing.T) {
 				f.Reprice(p)
 				m.pricing = p
 			}
+			stirred := f.Stirred()
 			snap := f.Fold(d.now)
 			same(t, snap, m.fold(d.now))
+			if op != 10 && last != nil && !stirred && !snap.SameStates(last) {
+				t.Fatalf("states have changed and the fleet does not say so: %+v, before %+v", snap, last)
+			}
+			last = snap
 			if err := f.Check(); err != nil {
 				t.Fatal(err)
 			}

@@ -36,6 +36,7 @@ func (f *Fleet) Fold(now time.Time) *capacity.Snapshot {
 	if f.dirty {
 		f.revision, f.dirty = max(f.revision+1, ms), false
 	}
+	f.stirred = false
 	return f.snapshot(&f.tally, ages, now)
 }
 

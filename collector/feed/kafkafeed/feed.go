@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	// every is the least time between two looks at what changed, and pace that between two records of a scope: half a second, so that a
-	// change is there well within one.
+	// every is the least time between two looks at what changed, and pace that between two records of a scope, so that a change is there well
+	// within a second.
 	every = 200 * time.Millisecond
-	pace  = 500 * time.Millisecond
+	pace  = 400 * time.Millisecond
 	// again is how long a scope may stand without being written anew, so that its age tells whether somebody writes.
 	again = 10 * time.Second
 	// goneAfter is how long a scope has to be absent before it is removed: a collector that was replaced and does not know it has lost its
@@ -59,6 +59,7 @@ type Feed struct {
 	other   seen                 // the last record of another collector
 	written map[string]mark      // what this collector wrote in this term of office; nil while it is not in office
 	said    time.Time
+	busy    time.Duration // what of the last round was not waiting for the broker
 
 	records, failed atomic.Int64
 	office          atomic.Bool
@@ -86,7 +87,7 @@ func New(cfg Config) *Feed {
 func NewWriter(c *kafka.Client) *kafka.Writer {
 	return &kafka.Writer{
 		Addr: c.Addr, Transport: c.Transport, Topic: telemetry.CapacityTopic, RequiredAcks: kafka.RequireAll, Compression: kafka.Lz4,
-		BatchSize: 1000, BatchTimeout: time.Millisecond, MaxAttempts: 1, WriteTimeout: timeout, ReadTimeout: timeout,
+		BatchSize: 100, BatchTimeout: time.Millisecond, MaxAttempts: 1, WriteTimeout: timeout, ReadTimeout: timeout,
 	}
 }
 
@@ -137,9 +138,9 @@ func (f *Feed) Run(ctx context.Context) {
 			continue
 		}
 		began := time.Now()
+		f.busy = 0
 		f.round(ctx)
-		// At most a quarter of a processor; a broker that keeps the feed waiting is not made to wait for long in turn.
-		next = began.Add(max(every, min(4*time.Since(began), time.Second)))
+		next = began.Add(max(every, min(4*f.busy, time.Second))) // at most a quarter of a processor
 	}
 }
 
@@ -198,6 +199,7 @@ func (f *Feed) round(ctx context.Context) {
 		return
 	}
 	notes := f.note(figures)
+	f.busy = time.Since(now)
 	if !office {
 		return
 	}
@@ -207,6 +209,7 @@ func (f *Feed) round(ctx context.Context) {
 	for _, n := range notes {
 		w.add(history.Key(n.scope, n.tier, n.slot()), n.scope, func(by Writer) any { return Note{by, n.Point} })
 	}
+	f.busy = time.Since(now)
 	if len(w.msgs) > 0 && !f.write(ctx, &w) {
 		return
 	}

@@ -27,6 +27,7 @@ type options struct {
 	pin        bool
 	realtime   bool
 	procs      int
+	probes     int
 
 	role    string // what a process that the bench starts is to do
 	brokers string
@@ -45,16 +46,17 @@ func main() {
 	flag.BoolVar(&o.pin, "pin", true, "give the collector the first core and everything else the second")
 	flag.BoolVar(&o.realtime, "realtime", false, "give collector and generator real-time priority (chrt, as root), which keeps what else runs on the machine out of the figures")
 	flag.IntVar(&o.procs, "procs", 1, "GOMAXPROCS of each process, where it has a core to itself")
-	flag.StringVar(&o.role, "role", "", "of a process that the bench starts: world, collect, load")
-	flag.StringVar(&o.brokers, "brokers", "", "where the broker is, for collect")
+	flag.IntVar(&o.probes, "probes", 10, "hosts that change their state all the time, to see how long that takes to be known")
+	flag.StringVar(&o.role, "role", "", "of a process that the bench starts: world, probe, collect, load")
+	flag.StringVar(&o.brokers, "brokers", "", "where the broker is, for probe and collect")
 	flag.StringVar(&o.api, "api", "", "host:port of the collector, for load: a collector that runs already may be asked too")
 	flag.StringVar(&o.profile, "profile", "", "file for a profile of the collector while it is asked")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	roles := map[string]func(context.Context, *options) error{"": run, "world": world, "collect": collect, "load": load}
+	roles := map[string]func(context.Context, *options) error{"": run, "world": world, "probe": probing, "collect": collect, "load": load}
 	do, ok := roles[o.role]
-	if !ok || o.hosts < 100 || o.copies < 1 || o.copies > 20 || o.partitions < 1 || !(o.rate > 0) || o.long <= 0 || flag.NArg() > 0 {
+	if !ok || o.hosts < 100 || o.copies < 1 || o.copies > 20 || o.partitions < 1 || !(o.rate > 0) || o.long <= 0 || o.probes < 1 || o.probes > 100 || flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "bench-api: want a known role, at least 100 hosts, 1 to 20 copies, a rate and a time above zero")
 		os.Exit(2)
 	}
@@ -74,6 +76,11 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	defer w.end()
+	p, err := start(ctx, o, "1", 0, "-role", "probe", "-brokers", w.said)
+	if err != nil {
+		return err
+	}
+	defer p.end()
 	c, err := start(ctx, o, "0", 0, "-role", "collect", "-brokers", w.said, "-profile", o.profile)
 	if err != nil {
 		return err
@@ -83,14 +90,17 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return fmt.Errorf("wait for the province to report: %w", err)
 	}
-	fmt.Printf("%d hosts report, in %d pools of %d centres and %d parts\n", o.hosts, pools, 12*o.copies, 12*o.copies*o.partitions)
+	fmt.Printf("%d hosts report, in %d pools of %d centres and %d parts; %d probes beside them\n", o.hosts, pools, 12*o.copies, 12*o.copies*o.partitions, o.probes)
 	before := cpuOf(c.pid())
 	began := time.Now()
 	l, err := start(ctx, o, "1", 0, "-role", "load", "-api", c.said)
 	if err != nil {
 		return err
 	}
-	err = l.wait()
+	if _, err := fmt.Fprintln(p.in, c.said); err != nil {
+		return err
+	}
+	err = errors.Join(l.wait(), p.wait())
 	used := cpuOf(c.pid()) - before
 	fmt.Printf("the collector used %.2f of a core, load and consumption together; resident %d MiB\n", used.Seconds()/time.Since(began).Seconds(), resident(c.pid())>>20)
 	if ctx.Err() != nil {

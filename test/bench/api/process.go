@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -18,7 +19,8 @@ import (
 // child is a process of the bench: this program in another role.
 type child struct {
 	cmd  *exec.Cmd
-	said string // its first line
+	in   io.WriteCloser // what it is told
+	said string         // its first line
 	read chan struct{}
 }
 
@@ -31,7 +33,7 @@ func start(ctx context.Context, o *options, core string, nice int, args ...strin
 	}
 	words := []string{
 		"nice", "-n", strconv.Itoa(nice), self, "-hosts", strconv.Itoa(o.hosts), "-copies", strconv.Itoa(o.copies), "-partitions", strconv.Itoa(o.partitions),
-		"-rate", strconv.FormatFloat(o.rate, 'f', -1, 64), "-warm", o.warm.String(), "-for", o.long.String(),
+		"-probes", strconv.Itoa(o.probes), "-rate", strconv.FormatFloat(o.rate, 'f', -1, 64), "-warm", o.warm.String(), "-for", o.long.String(),
 	}
 	if o.realtime && nice == 0 {
 		words = append([]string{"chrt", "--fifo", "10"}, words[3:]...)
@@ -47,6 +49,9 @@ func start(ctx context.Context, o *options, core string, nice int, args ...strin
 	c.cmd.Stderr = os.Stderr
 	out, err := c.cmd.StdoutPipe()
 	if err != nil {
+		return nil, err
+	}
+	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
 	if err := c.cmd.Start(); err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/exameter/exameter/internal/broker"
 	"github.com/exameter/exameter/internal/localbroker"
 	"github.com/exameter/exameter/sim"
+	"github.com/exameter/exameter/test/bench/probe"
 )
 
 // centres are the default centres, as many times as is asked for.
@@ -61,6 +62,28 @@ func world(ctx context.Context, o *options) error {
 	}
 	fmt.Println(b.Addr())
 	return (&sim.Driver{Province: p, Broker: cfg, Log: log}).Run(ctx)
+}
+
+// probing is a process of hosts that change their state again and again, from when it is told where the collector answers until requests end.
+func probing(ctx context.Context, o *options) error {
+	p, err := probe.New(ctx, o.brokers, o.probes)
+	if err != nil {
+		return err
+	}
+	fmt.Println("probes")
+	var api string
+	if _, err := fmt.Scanln(&api); err != nil {
+		return fmt.Errorf("read where the collector answers: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.warm+o.long)
+	defer cancel()
+	p.Run(ctx, api, o.brokers)
+	stream, feed, n := p.Known()
+	if n == 0 {
+		return errors.New("no change of a state was known to a watcher")
+	}
+	fmt.Printf("\n%d changes of a card's state, from when its report was made:\nto a watcher of the stream %s\nto a reader of the feed %s\n\n", n, stream, feed)
+	return nil
 }
 
 // collect is a process that is a collector as it runs in earnest. It says where it answers.

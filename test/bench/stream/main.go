@@ -23,6 +23,7 @@ import (
 	"github.com/exameter/exameter/internal/broker"
 	"github.com/exameter/exameter/internal/localbroker"
 	"github.com/exameter/exameter/sim"
+	"github.com/exameter/exameter/test/bench/probe"
 	"github.com/exameter/exameter/test/process"
 )
 
@@ -79,7 +80,7 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 	if err := drive(ctx, &g, b.Addr(), o.hosts); err != nil {
 		return err
 	}
-	p, err := newProbe(ctx, b.Addr())
+	p, err := probe.New(ctx, b.Addr(), 1)
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	m := measured{o: o, addr: addr, kafka: b.Addr(), pid: cmd.Process.Pid, probe: p}
+	m := measured{o: o, addr: addr, kafka: b.Addr(), pid: cmd.Process.Pid, probes: p}
 	err = m.measure(ctx, out)
 	cancel()
 	_ = cmd.Wait() // it was ended
@@ -158,9 +159,9 @@ type figures struct {
 	Lost       int     `json:"lost"`        // streams that ended, or missed a revision
 
 	// From an agent's sending of a changed state until it is known.
-	Changes  int    `json:"changes"`
-	StreamMS [3]int `json:"stream_ms"`
-	FeedMS   [3]int `json:"feed_ms"`
+	Changes  int          `json:"changes"`
+	StreamMS probe.Spread `json:"stream_ms"`
+	FeedMS   probe.Spread `json:"feed_ms"`
 }
 
 func (f *figures) print(out io.Writer) error {
@@ -169,8 +170,7 @@ func (f *figures) print(out io.Writer) error {
 	fmt.Fprintf(out, "  %.2f processors for all, %.1f µs a watcher and event; %.1f events a second of %.0f bytes\n", f.CPU, f.MicrosCPU, f.Events, f.EventBytes)
 	fmt.Fprintf(out, "  from the broker's stamp to the first watcher %d, %d, %d ms (p50, p99, max), to the last one %d, %d, %d ms\n",
 		f.FirstMS[0], f.FirstMS[1], f.FirstMS[2], f.LastMS[0], f.LastMS[1], f.LastMS[2])
-	fmt.Fprintf(out, "  %d changes of a card's state, from the agent's sending: known to a watcher after %d, %d, %d ms, in the Kafka feed after %d, %d, %d ms\n",
-		f.Changes, f.StreamMS[0], f.StreamMS[1], f.StreamMS[2], f.FeedMS[0], f.FeedMS[1], f.FeedMS[2])
+	fmt.Fprintf(out, "  %d changes of a card's state, from when its report was made: to a watcher %s; to a reader of the Kafka feed %s\n", f.Changes, f.StreamMS, f.FeedMS)
 	fmt.Fprintf(out, "  %d streams ended or missed an event\n", f.Lost)
 	return json.NewEncoder(out).Encode(f)
 }

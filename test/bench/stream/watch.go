@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/exameter/exameter/test/bench/probe"
 )
 
 // measured is the collector under measurement.
@@ -25,8 +27,8 @@ type measured struct {
 	addr string
 	pid  int
 
-	kafka string
-	probe *probe
+	kafka  string
+	probes *probe.Probes
 
 	counting atomic.Bool
 	events   atomic.Int64 // taken by watchers
@@ -66,7 +68,7 @@ func (m *measured) measure(ctx context.Context, out io.Writer) error {
 	}
 	f := figures{Watchers: m.o.watchers, Query: m.o.query, ConnectS: time.Since(began).Seconds()}
 	time.Sleep(3 * time.Second)
-	watching.Go(func() { m.probe.run(watch, m.addr, m.kafka) })
+	watching.Go(func() { m.probes.Run(watch, m.addr, m.kafka) })
 	m.counting.Store(true)
 	with, err := m.cpu(ctx)
 	if err != nil {
@@ -77,7 +79,7 @@ func (m *measured) measure(ctx context.Context, out io.Writer) error {
 	f.CPU = with - cpuBefore
 	time.Sleep(2 * time.Second) // what was counted is with all
 	m.sum(&f)
-	f.StreamMS, f.FeedMS, f.Changes = m.probe.known()
+	f.StreamMS, f.FeedMS, f.Changes = m.probes.Known()
 	return f.print(out)
 }
 
