@@ -93,6 +93,7 @@ func Run(ctx context.Context, c Config, o Options) error {
 		stopSending()
 		<-sent
 	}
+	a.outbox.end()
 	if err != nil {
 		// The process ends, and with it whatever hangs.
 		a.log.Warn("a source did not close in good order", "error", err)
@@ -127,7 +128,7 @@ func newAgent(c Config, o Options) (*agent, error) {
 	a.poller = poll.New(poll.Config{Sources: members, Interval: c.Intervals.Sample.D(), Log: a.log})
 	origin := telemetry.Origin{Centre: c.Centre, Cluster: c.Cluster, Host: a.host.ID}
 	a.gatherer = &report.Gatherer{Origin: origin, Boot: a.host.Boot}
-	a.outbox = newOutbox(c, a.host.ID, a.options.Uptime, a.log)
+	a.outbox = newOutbox(c, a.host, a.options.Uptime, a.log)
 	a.firstOrders(now)
 	return a, nil
 }
@@ -198,6 +199,8 @@ func (a *agent) loop(ctx context.Context) {
 			a.tick(ctx)
 		case <-watch.C:
 			a.watch()
+		case <-a.outbox.back:
+			a.pending = true // with the next tick: nobody is to wait for the time of the next report
 		case c, ok := <-a.options.Reload:
 			if !ok {
 				a.options.Reload = nil
@@ -288,7 +291,7 @@ func (a *agent) reload(c Config) {
 	before := a.config
 	if fixed := fixedKeys(before, c); len(fixed) > 0 {
 		a.log.Warn("these settings take effect with a restart only", "keys", fixed)
-		c.Centre, c.Cluster, c.Host, c.Paths, c.Sources, c.Log.Format = before.Centre, before.Cluster, before.Host, before.Paths, before.Sources, before.Log.Format
+		c.Centre, c.Cluster, c.Host, c.Paths, c.Spool, c.Sources, c.Log.Format = before.Centre, before.Cluster, before.Host, before.Paths, before.Spool, before.Sources, before.Log.Format
 	}
 	a.config = c
 	if c.Intervals != before.Intervals {
@@ -319,6 +322,7 @@ func fixedKeys(a, b Config) (keys []string) {
 		{"host", a.Host, b.Host},
 		{"sources", a.Sources, b.Sources},
 		{"paths", a.Paths, b.Paths},
+		{"spool", a.Spool, b.Spool},
 		{"log.format", a.Log.Format, b.Log.Format},
 	} {
 		if !reflect.DeepEqual(k.a, k.b) {

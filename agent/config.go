@@ -27,6 +27,7 @@ type Config struct {
 	State     State         `yaml:"state"`
 	Sources   Sources       `yaml:"sources"`
 	Queue     Queue         `yaml:"queue"`
+	Spool     Spool         `yaml:"spool"`
 	Paths     Paths         `yaml:"paths"`
 	Log       Log           `yaml:"log"`
 }
@@ -80,6 +81,13 @@ type Queue struct {
 	Bytes   config.Size `yaml:"bytes"`
 }
 
+// Spool bounds what waits on disk while Kafka is out of reach, in a folder of paths.state.
+type Spool struct {
+	Bytes config.Size     `yaml:"bytes"` // 0B: nothing waits on disk
+	Age   config.Duration `yaml:"age"`
+	Pace  float64         `yaml:"pace"` // records a second, once Kafka is back
+}
+
 // Paths say where things are.
 type Paths struct {
 	Proc  string `yaml:"proc"`
@@ -106,6 +114,7 @@ func DefaultConfig() Config {
 		},
 		Sources: Sources{NVML: NVML{Enabled: "auto", Vendor: "nvidia", Others: []Library{}}, DRM: DRM{Enabled: "auto"}, Power: Power{Enabled: true}},
 		Queue:   Queue{Records: 4096, Bytes: 4 << 20},
+		Spool:   Spool{Bytes: 64 << 20, Age: config.Duration(24 * time.Hour), Pace: 2},
 		Paths:   Paths{Proc: "/proc", Sys: "/sys", Etc: "/etc", State: state.DefaultDir},
 		Log:     Log{Level: "info", Format: "text"},
 	}
@@ -121,6 +130,12 @@ const (
 	maxHold      = time.Hour
 	minQueue     = 1 << 20
 	maxQueue     = 1 << 30
+	minSpool     = 1 << 20
+	maxSpool     = 64 << 30
+	minSpoolAge  = time.Minute
+	maxSpoolAge  = 30 * 24 * time.Hour
+	minPace      = 0.1
+	maxPace      = 1000
 )
 
 // Validate refuses what cannot work, naming the key.
@@ -140,7 +155,7 @@ func (c *Config) Validate() error {
 	if err := c.Kafka.Validate(); err != nil {
 		return err
 	}
-	return errFirst(c.Intervals.validate, c.State.validate, c.Sources.validate, c.Sources.validateExporters, c.Queue.validate, c.Paths.validate, c.Log.validate)
+	return errFirst(c.Intervals.validate, c.State.validate, c.Sources.validate, c.Sources.validateExporters, c.Queue.validate, c.Spool.validate, c.Paths.validate, c.Log.validate)
 }
 
 // errFirst runs the checks until one finds something.
@@ -214,6 +229,18 @@ func (q *Queue) validate() error {
 	}
 	if q.Bytes < minQueue || q.Bytes > maxQueue {
 		return config.Errorf("queue.bytes", "is not within 1MiB and 1GiB")
+	}
+	return nil
+}
+
+func (s *Spool) validate() error {
+	switch {
+	case s.Bytes != 0 && (s.Bytes < minSpool || s.Bytes > maxSpool):
+		return config.Errorf("spool.bytes", "is neither 0B, for none, nor within 1MiB and 64GiB")
+	case s.Age.D() < minSpoolAge || s.Age.D() > maxSpoolAge:
+		return config.Errorf("spool.age", "%s is not within %s and %s", s.Age.D(), minSpoolAge, maxSpoolAge)
+	case !(s.Pace >= minPace && s.Pace <= maxPace):
+		return config.Errorf("spool.pace", "%v is not within %v and %d records a second", s.Pace, minPace, maxPace)
 	}
 	return nil
 }

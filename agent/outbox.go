@@ -4,6 +4,7 @@ import (
 	"errors"
 	"hash/fnv"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,9 @@ type outbox struct {
 	publisher *publish.Publisher
 	whole     *spool.Queue // the latest inventory
 	stream    *spool.Queue // reports
+	disk      *spool.Disk  // where those wait that Kafka cannot be given; nil for nowhere
+	lane      publish.Lane // of reports
+	back      chan struct{}
 	encoder   telemetry.Encoder
 	key       []byte
 	uptime    func() (time.Duration, error)
@@ -29,14 +33,53 @@ type outbox struct {
 	troubles  troubles
 }
 
-func newOutbox(c Config, host string, uptime func() (time.Duration, error), log *slog.Logger) *outbox {
+func newOutbox(c Config, host Identity, uptime func() (time.Duration, error), log *slog.Logger) *outbox {
 	o := &outbox{
 		whole: spool.NewLatest(), stream: spool.NewQueue(c.Queue.Records, int64(c.Queue.Bytes)),
-		key: []byte(host), uptime: uptime, log: log, centre: c.Centre,
+		key: []byte(host.ID), uptime: uptime, log: log, centre: c.Centre, back: make(chan struct{}, 1),
 	}
+	o.disk = openSpool(c, host.Boot, uptime, log)
+	o.lane = publish.Lane{Queue: o.stream, Disk: o.disk, Pace: c.Spool.Pace, Back: func() {
+		select {
+		case o.back <- struct{}{}:
+		default:
+		}
+	}}
 	topics := []string{telemetry.InventoryTopic(c.Centre), telemetry.TelemetryTopic(c.Centre)}
-	o.publisher = publish.New(c.Kafka, "exameter-agent", topics, log, o.whole, o.stream)
+	o.publisher = publish.New(c.Kafka, "exameter-agent", topics, log, publish.Lane{Queue: o.whole}, o.lane)
 	return o
+}
+
+// openSpool opens the spool, without which the agent goes on.
+func openSpool(c Config, boot string, uptime func() (time.Duration, error), log *slog.Logger) *spool.Disk {
+	if c.Spool.Bytes == 0 {
+		return nil
+	}
+	var last time.Duration
+	d, err := spool.OpenDisk(spool.DiskOptions{
+		Dir: filepath.Join(c.Paths.State, "spool"), MaxBytes: int64(c.Spool.Bytes), MaxAge: c.Spool.Age.D(), Boot: boot,
+		Uptime: func() time.Duration {
+			if up, err := uptime(); err == nil {
+				last = up
+			}
+			return last
+		},
+	})
+	if err != nil {
+		log.Warn("reports that Kafka cannot be given wait in memory alone", "error", err, "remedy", "give the agent's user a state directory: paths.state")
+		return nil
+	}
+	if s := d.Stats(); s.Records+s.Dropped+s.Broken > 0 {
+		log.Info("reports wait on disk from before", "records", s.Records, "bytes", s.Bytes, "too_old", s.Dropped, "broken", s.Broken)
+	}
+	return d
+}
+
+// end closes the spool. The publisher has ended by then.
+func (o *outbox) end() {
+	if o.disk != nil {
+		o.troubles.say(o.log, "close the spool", o.disk.Close())
+	}
 }
 
 func (o *outbox) resize(q Queue) { o.stream.Resize(q.Records, int64(q.Bytes)) }
@@ -47,8 +90,8 @@ func (o *outbox) close() {
 }
 
 func (o *outbox) backlog() report.Backlog {
-	w, s := o.whole.Stats(), o.stream.Stats()
-	return report.Backlog{Queued: w.Records + s.Records, Dropped: w.Dropped + s.Dropped}
+	s := o.whole.Stats().Add(o.lane.Stats())
+	return report.Backlog{Queued: s.Records, Dropped: s.Dropped + s.Broken}
 }
 
 func (o *outbox) inventory(g *report.Gatherer, now time.Time, host telemetry.HostInfo) {

@@ -141,7 +141,7 @@ type HostStatus struct {
 	Uptime     Opt[Seconds]      `lp:"uptime_s" unit:"s" doc:"time since boot"`
 	LoadMilli  Opt[int64]        `lp:"load1_milli" doc:"load average of one minute, in thousandths"`
 	Queued     Opt[int64]        `lp:"queued" doc:"records waiting in the agent to be sent"`
-	Dropped    Opt[int64]        `lp:"dropped" doc:"records the agent dropped since it started, because its queue was full"`
+	Dropped    Opt[int64]        `lp:"dropped" doc:"records the agent dropped since it started: there was no room, they were too old, or its disk lost them"`
 	ClockError Opt[Milliseconds] `lp:"clock_error_ms" unit:"ms" doc:"largest error of the host's clock, as the kernel's time discipline states it"`
 }
 

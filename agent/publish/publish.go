@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -23,24 +22,15 @@ const (
 	maxBatchBytes   = 512 << 10
 	attemptTimeout  = 10 * time.Second
 	minBackoff      = 100 * time.Millisecond
-	maxBackoff      = 10 * time.Second
+	maxBackoff      = 3 * time.Second // so that what is new is in Kafka within five seconds of its return
 	complainEvery   = time.Minute
 )
 
-// Queue is where records wait. A batch stays in it until it is acknowledged.
-type Queue interface {
-	Next(ctx context.Context, maxRecords int, maxBytes int64) (spool.Batch, bool)
-	Ack(b spool.Batch, n int)
-	Reject(b spool.Batch, i int)
-	Stats() spool.Stats
-}
-
-// Publisher empties queues into Kafka. Each queue has a goroutine of its own, so that a missing topic of one does not
-// hold up the other; within a queue the order is kept.
+// Publisher empties lanes into Kafka. Each has a goroutine of its own, so that a missing topic of one does not hold up the other.
 type Publisher struct {
 	clientID string
 	topics   []string
-	queues   []Queue
+	lanes    []Lane
 	log      *slog.Logger
 
 	mu     sync.Mutex
@@ -55,8 +45,8 @@ type link struct {
 }
 
 // New makes a Publisher for records of the given topics, which names itself to the brokers by clientID.
-func New(c broker.Config, clientID string, topics []string, log *slog.Logger, queues ...Queue) *Publisher {
-	return &Publisher{clientID: clientID, topics: topics, queues: queues, log: log, config: c}
+func New(c broker.Config, clientID string, topics []string, log *slog.Logger, lanes ...Lane) *Publisher {
+	return &Publisher{clientID: clientID, topics: topics, lanes: lanes, log: log, config: c}
 }
 
 // Reconfigure changes how to reach Kafka. What waits is sent the new way.
@@ -67,54 +57,16 @@ func (p *Publisher) Reconfigure(c broker.Config) {
 	p.drop(p.link)
 }
 
-// Run sends until ctx ends or all queues are closed and empty.
+// Run sends until ctx ends or all queues in memory are closed and empty. What lies on disk then waits there for the next time.
 func (p *Publisher) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, q := range p.queues {
-		wg.Go(func() { p.empty(ctx, q) })
+	for _, l := range p.lanes {
+		wg.Go(func() { (&sender{p: p, Lane: l, log: p.log}).run(ctx) })
 	}
 	wg.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.drop(p.link)
-}
-
-func (p *Publisher) empty(ctx context.Context, q Queue) {
-	backoff, trouble, quiet := minBackoff, complaint{log: p.log}, true
-	for {
-		b, ok := q.Next(ctx, maxBatchRecords, maxBatchBytes)
-		if !ok {
-			return
-		}
-		n, err := p.send(ctx, b.Records)
-		q.Ack(b, n)
-		if err == nil {
-			trouble.over()
-			backoff = minBackoff
-			if quiet {
-				p.log.Info("Kafka has the first records", "topic", b.Records[0].Topic)
-				quiet = false
-			}
-			continue
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		if hopeless(err) {
-			q.Reject(b, n)
-			p.log.Error("Kafka refused a record for good; it is dropped and counted", "bytes", len(b.Records[n].Value), "error", err)
-			continue
-		}
-		// Spread over half to one and a half, so that the agents of a centre do not come back in step.
-		wait := backoff/2 + rand.N(backoff)
-		backoff = min(backoff*2, maxBackoff)
-		trouble.raise(err, p.waiting(), wait)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 // send delivers records of one topic and returns how many of them Kafka has. Records beyond what a broker accepts are
@@ -225,10 +177,10 @@ func (l *link) partition(ctx context.Context, topic string, key []byte) (int, er
 	return 0, fmt.Errorf("look up topic %q: %w", topic, kafka.UnknownTopicOrPartition)
 }
 
-// waiting counts the records in all queues.
+// waiting counts the records in all lanes.
 func (p *Publisher) waiting() (n int64) {
-	for _, q := range p.queues {
-		n += q.Stats().Records
+	for _, l := range p.lanes {
+		n += l.Stats().Records
 	}
 	return n
 }

@@ -49,12 +49,19 @@ func (l *logs) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.b.St
 func start(t *testing.T, addrs []string, qs ...Queue) (*Publisher, *logs) {
 	t.Helper()
 	out := &logs{}
-	p := New(broker.Config{Brokers: addrs}, "test", []string{inventory, tele}, slog.New(slog.NewTextHandler(out, nil)), qs...)
+	p := New(broker.Config{Brokers: addrs}, "test", []string{inventory, tele}, slog.New(slog.NewTextHandler(out, nil)), lanes(qs)...)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { p.Run(ctx); close(done) }()
 	t.Cleanup(func() { cancel(); <-done })
 	return p, out
+}
+
+func lanes(qs []Queue) (out []Lane) {
+	for _, q := range qs {
+		out = append(out, Lane{Queue: q})
+	}
+	return out
 }
 
 func record(topic string, i int) spool.Record {
@@ -224,8 +231,8 @@ func TestMissingTopicHoldsUpNothingElse(t *testing.T) {
 	drained(t, inv)
 }
 
-func TestRecordThatKafkaRefusesIsDroppedAlone(t *testing.T) {
-	c := cluster(t, kfake.SeedTopics(1, tele))
+// refuseLarge makes a broker refuse batches beyond 100 KiB.
+func refuseLarge(c *kfake.Cluster) {
 	c.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		req := r.(*kmsg.ProduceRequest)
@@ -241,14 +248,24 @@ func TestRecordThatKafkaRefusesIsDroppedAlone(t *testing.T) {
 		}
 		return nil, nil, false
 	})
+}
+
+// noise is bytes that compression does not make fewer.
+func noise(seed uint32, n int) []byte {
+	out, x := make([]byte, n), seed
+	for i := range out {
+		x = x*1664525 + 1013904223
+		out[i] = byte(x >> 24)
+	}
+	return out
+}
+
+func TestRecordThatKafkaRefusesIsDroppedAlone(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(1, tele))
+	refuseLarge(c)
 	q := spool.NewQueue(10, 1<<20)
 	q.Put(record(tele, 0))
-	noise := make([]byte, 200<<10) // too large, and not to be made small by compression
-	for i, x := 0, uint32(1); i < len(noise); i++ {
-		x = x*1664525 + 1013904223
-		noise[i] = byte(x >> 24)
-	}
-	q.Put(spool.Record{Topic: tele, Key: []byte("host-1"), Value: noise})
+	q.Put(spool.Record{Topic: tele, Key: []byte("host-1"), Value: noise(1, 200<<10)})
 	q.Put(record(tele, 2))
 	start(t, c.ListenAddrs(), q)
 	drained(t, q)
@@ -271,7 +288,7 @@ func TestReconfigureMovesToOtherBrokers(t *testing.T) {
 func TestStopsAtOnce(t *testing.T) {
 	q := spool.NewQueue(10, 1<<20)
 	q.Put(record(tele, 0))
-	p := New(broker.Config{Brokers: []string{"127.0.0.1:1"}}, "test", []string{tele}, slog.New(slog.DiscardHandler), q)
+	p := New(broker.Config{Brokers: []string{"127.0.0.1:1"}}, "test", []string{tele}, slog.New(slog.DiscardHandler), Lane{Queue: q})
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	began := time.Now()

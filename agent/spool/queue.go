@@ -1,9 +1,7 @@
-// Package spool keeps records between the making and the sending. Records wait in memory; the queues are small on
-// purpose, so that one on disk can take their place: Put, Next, Ack.
+// Package spool keeps records between the making and the sending: in memory (Queue), and on disk (Disk) once Kafka cannot be given them.
 package spool
 
 import (
-	"context"
 	"math"
 	"sync"
 )
@@ -20,13 +18,20 @@ func (r *Record) size() int64 { return int64(len(r.Topic) + len(r.Key) + len(r.V
 // Batch is what Next hands out: the oldest records of one topic. They stay in the queue until they are acknowledged.
 type Batch struct {
 	Records []Record
-	first   uint64 // number of the first record
+	first   uint64   // number of the first record, in memory
+	numbers []uint64 // of the records, on disk
 }
 
 // Stats counts what is in a queue and what fell out of it.
 type Stats struct {
 	Records, Bytes int64
-	Dropped        int64 // records dropped unsent, because the queue was full or Kafka would never take them
+	Dropped        int64 // records dropped unsent, because the queue was full, they were too old or Kafka would never take them
+	Broken         int64 // records that could not be read back from disk
+}
+
+// Add adds another queue's counts.
+func (s Stats) Add(o Stats) Stats {
+	return Stats{s.Records + o.Records, s.Bytes + o.Bytes, s.Dropped + o.Dropped, s.Broken + o.Broken}
 }
 
 // Queue is a bounded queue in memory with one reader. When it is full the oldest record makes room, and is counted:
@@ -103,22 +108,12 @@ func (q *Queue) signal() {
 	}
 }
 
-// Next waits for a record and returns the oldest ones of one topic, at most the given records and bytes, but at least
-// one. Its second result is false when there will be no more: ctx ended, or the queue was closed and is empty.
-func (q *Queue) Next(ctx context.Context, maxRecords int, maxBytes int64) (Batch, bool) {
-	for {
-		if b, closed := q.peek(maxRecords, maxBytes); len(b.Records) > 0 || closed {
-			return b, len(b.Records) > 0
-		}
-		select {
-		case <-q.wake:
-		case <-ctx.Done():
-			return Batch{}, false
-		}
-	}
-}
+// Wake yields something when a record came or the queue was closed since it last did. One goroutine reads it.
+func (q *Queue) Wake() <-chan struct{} { return q.wake }
 
-func (q *Queue) peek(maxRecords int, maxBytes int64) (b Batch, closed bool) {
+// Next returns the oldest records of one topic, at most the given records and bytes, but at least one, unless there is none. Where closed, no
+// more will come.
+func (q *Queue) Next(maxRecords int, maxBytes int64) (b Batch, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	b.first = q.first

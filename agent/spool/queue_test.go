@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,9 +19,10 @@ func put(q *Queue, topic string, values ...string) {
 
 func next(t *testing.T, q *Queue, n int) (Batch, string) {
 	t.Helper()
-	b, ok := q.Next(t.Context(), n, 1<<20)
-	if !ok {
-		t.Fatal("no batch")
+	b, _ := q.Next(n, 1<<20)
+	for len(b.Records) == 0 {
+		<-q.Wake()
+		b, _ = q.Next(n, 1<<20)
 	}
 	return b, text(b)
 }
@@ -127,14 +127,9 @@ func TestNextWaits(t *testing.T) {
 		}()
 		b, got := next(t, q, 10)
 		q.Ack(b, 1)
-		if _, ok := q.Next(t.Context(), 10, 10); ok || got != "a" {
-			t.Errorf("%q, then more of a closed queue", got)
-		}
-		q = NewQueue(10, 1<<20)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, ok := q.Next(ctx, 10, 10); ok {
-			t.Error("a batch of an empty queue")
+		<-q.Wake()
+		if b, closed := q.Next(10, 10); len(b.Records) > 0 || !closed || got != "a" {
+			t.Errorf("%q, then %v of a closed queue, closed %t", got, b, closed)
 		}
 		q = NewQueue(10, 1<<20)
 		put(q, "t", "a")
@@ -159,7 +154,7 @@ func TestQueueLosesNothingUncounted(t *testing.T) {
 				made++
 			case 2:
 				if q.Stats().Records > 0 {
-					flying, _ = q.Next(context.Background(), rapid.IntRange(1, 4).Draw(t, "batch"), 1<<20)
+					flying, _ = q.Next(rapid.IntRange(1, 4).Draw(t, "batch"), 1<<20)
 				}
 			case 3:
 				n := rapid.IntRange(0, len(flying.Records)).Draw(t, "delivered")

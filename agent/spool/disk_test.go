@@ -1,0 +1,430 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// clock is a wall clock that can be set and a time since boot that cannot.
+type clock struct {
+	wall   time.Time
+	uptime time.Duration
+}
+
+func (c *clock) pass(d time.Duration) { c.wall, c.uptime = c.wall.Add(d), c.uptime+d }
+
+func (c *clock) options(dir string) DiskOptions {
+	return DiskOptions{
+		Dir: dir, MaxBytes: 1 << 20, MaxAge: time.Hour, Boot: "boot-1",
+		Now: func() time.Time { return c.wall }, Uptime: func() time.Duration { return c.uptime },
+	}
+}
+
+func newClock() *clock {
+	return &clock{wall: time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC), uptime: time.Hour}
+}
+
+type failer interface {
+	Helper()
+	Fatal(...any)
+}
+
+func open(t failer, o DiskOptions) *Disk {
+	t.Helper()
+	d, err := OpenDisk(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// words is a value of so many bytes, of which some compress.
+func words(i, size int) []byte {
+	v, rnd := fmt.Appendf(nil, "%d ", i), rand.New(rand.NewPCG(uint64(i), 1))
+	for len(v) < size {
+		v = fmt.Appendf(v, "exameter_device,host=h,id=%x ", rnd.Uint64())
+	}
+	return v[:max(size, len(fmt.Sprint(i))+1)]
+}
+
+func appendAll(t failer, d *Disk, from, to, size int) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		if err := d.Append(Record{Topic: "t", Key: []byte("host"), Value: words(i, size)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// drain delivers everything and returns the numbers of the records.
+func drain(t failer, d *Disk) (got []int) {
+	t.Helper()
+	for {
+		b, err := d.Next(7, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(b.Records) == 0 {
+			return got
+		}
+		for _, r := range b.Records {
+			got = append(got, numberOf(t, r))
+		}
+		if err := d.Ack(b, len(b.Records)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func numberOf(t failer, r Record) (i int) {
+	t.Helper()
+	if _, err := fmt.Sscanf(string(r.Value), "%d ", &i); err != nil || r.Topic != "t" || string(r.Key) != "host" || !bytes.Equal(r.Value, words(i, len(r.Value))) {
+		t.Fatal(fmt.Sprintf("a record came back as %q %q %.60q: %v", r.Topic, r.Key, r.Value, err))
+	}
+	return i
+}
+
+func series(from, to int) (out []int) {
+	for i := from; i < to; i++ {
+		out = append(out, i)
+	}
+	return out
+}
+
+func segments(t failer, dir string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.seg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// TestDiskOutlivesTheProcess opens what another left without a word, as after kill -9, and goes on where it was delivered up to.
+func TestDiskOutlivesTheProcess(t *testing.T) {
+	c, dir := newClock(), t.TempDir()
+	d := open(t, c.options(dir))
+	appendAll(t, d, 0, 500, 2000)
+	b, err := d.Next(100, 1<<20)
+	if err != nil || len(b.Records) != 100 {
+		t.Fatalf("%d records, %v", len(b.Records), err)
+	}
+	if err := d.Ack(b, 40); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenDisk(c.options(dir)); !errors.Is(err, ErrInUse) {
+		t.Fatalf("a second one opened it: %v", err)
+	}
+	_ = d.lock.Close() // all that the kernel does for a process that is gone
+	d = open(t, c.options(dir))
+	if s := d.Stats(); s.Records != 460 || s.Dropped != 0 || s.Broken != 0 {
+		t.Errorf("after opening it again: %+v", s)
+	}
+	appendAll(t, d, 500, 510, 2000)
+	if got := drain(t, d); !slices.Equal(got, series(40, 510)) {
+		t.Errorf("delivered %v", got)
+	}
+	if s := d.Stats(); s != (Stats{}) {
+		t.Errorf("an empty queue counts %+v", s)
+	}
+	if left := segments(t, dir); len(left) != 0 {
+		t.Errorf("an empty queue leaves %v", left)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDiskIsBounded drops and counts the oldest, by size and by age.
+func TestDiskIsBounded(t *testing.T) {
+	c, dir := newClock(), t.TempDir()
+	o := c.options(dir)
+	d := open(t, o)
+	appendAll(t, d, 0, 8000, 2000)
+	s := d.Stats()
+	if s.Bytes > o.MaxBytes || s.Bytes < o.MaxBytes*3/4 || s.Dropped == 0 || s.Records+s.Dropped != 8000 {
+		t.Fatalf("%+v of at most %d bytes", s, o.MaxBytes)
+	}
+	first := int(s.Dropped)
+	// A clock that is set makes nothing old; time that passes does.
+	c.wall = c.wall.AddDate(10, 0, 0)
+	appendAll(t, d, 8000, 8001, 100)
+	if got := d.Stats(); got.Dropped != s.Dropped {
+		t.Errorf("a clock that was set cost %d records", got.Dropped-s.Dropped)
+	}
+	c.pass(59 * time.Minute)
+	appendAll(t, d, 8001, 8002, 100)
+	if b, err := d.Next(1, 1<<20); err != nil || numberOf(t, b.Records[0]) != first {
+		t.Errorf("after an hour less a minute the oldest is %v, want %d: %v", b.Records, first, err)
+	}
+	c.pass(2 * time.Minute)
+	appendAll(t, d, 8002, 8003, 100)
+	if s := d.Stats(); s.Records+s.Dropped != 8003 || s.Records > 3000 || s.Records < 3 {
+		t.Errorf("after an hour and a minute: %+v", s)
+	}
+	c.pass(2 * time.Hour)
+	if got := drain(t, d); len(got) != 0 {
+		t.Errorf("delivered %d records that are too old", len(got))
+	}
+	if s := d.Stats(); s.Records != 0 || s.Dropped != 8003 {
+		t.Errorf("at last: %+v", s)
+	}
+}
+
+// TestDiskAfterAReboot judges the age of what an earlier boot left by the clock, and by the time since boot where that was set back.
+func TestDiskAfterAReboot(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(*clock)
+		want   int
+	}{
+		{"soon", func(c *clock) { c.wall, c.uptime = c.wall.Add(5*time.Minute), time.Minute }, 10},
+		{"late", func(c *clock) { c.wall, c.uptime = c.wall.Add(2*time.Hour), time.Minute }, 0},
+		{"with a clock that begins anew", func(c *clock) { c.wall, c.uptime = time.Unix(0, 0), time.Minute }, 10},
+		{"with such a clock, long after", func(c *clock) { c.wall, c.uptime = time.Unix(0, 0), 2*time.Hour }, 0},
+	} {
+		c, dir := newClock(), t.TempDir()
+		d := open(t, c.options(dir))
+		appendAll(t, d, 0, 10, 100)
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		tc.change(c)
+		o := c.options(dir)
+		o.Boot = "boot-2"
+		d = open(t, o)
+		if got := drain(t, d); len(got) != tc.want {
+			t.Errorf("%s: %d records came back, want %d", tc.name, len(got), tc.want)
+		}
+		if s := d.Stats(); s.Dropped != int64(10-tc.want) {
+			t.Errorf("%s: %+v", tc.name, s)
+		}
+		_ = d.Close()
+	}
+}
+
+// TestDiskSkipsWhatIsBroken spoils files in all sorts of ways: what can be read comes back in order, and the rest is counted.
+func TestDiskSkipsWhatIsBroken(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		dir, err := os.MkdirTemp("", "spool")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		c := newClock()
+		o := c.options(dir)
+		d := open(t, o)
+		appendAll(t, d, 0, 300, 1500) // three segments or more
+		live := rapid.Bool().Draw(t, "while it is open")
+		if !live {
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		names := segments(t, dir)
+		if len(names) < 2 {
+			t.Fatal("too few segments")
+		}
+		last := false
+		for range rapid.IntRange(1, 4).Draw(t, "times") {
+			n := rapid.IntRange(0, len(names)-1).Draw(t, "segment")
+			last = last || n == len(names)-1
+			b, err := os.ReadFile(names[n])
+			if err != nil {
+				continue // it was removed
+			}
+			at := rapid.IntRange(0, max(len(b)-1, 0)).Draw(t, "at")
+			switch rapid.IntRange(0, 4).Draw(t, "how") {
+			case 0:
+				b = b[:at]
+			case 1:
+				copy(b[at:], bytes.Repeat([]byte{byte(rapid.IntRange(0, 255).Draw(t, "byte"))}, rapid.IntRange(1, 5000).Draw(t, "bytes")))
+			case 2:
+				b = slices.Insert(b, at, make([]byte, rapid.IntRange(1, 5000).Draw(t, "bytes"))...)
+			case 3:
+				b = slices.Delete(b, at, min(at+rapid.IntRange(1, 5000).Draw(t, "bytes"), len(b)))
+			case 4:
+				if err := os.Remove(names[n]); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			if err := os.WriteFile(names[n], b, 0o640); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !live {
+			d = open(t, o)
+		}
+		defer d.Close()
+		appended := 300
+		if !last || !live { // what is written to, and spoiled, is nobody's fault but the spoiler's
+			appendAll(t, d, 1000, 1010, 1500)
+			appended = 310
+		}
+		got := drain(t, d)
+		if !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != len(got) {
+			t.Fatalf("delivered %v", got)
+		}
+		s := d.Stats()
+		if s.Records != 0 || s.Dropped != 0 || len(segments(t, dir)) != 0 {
+			t.Fatalf("at last %+v, %v", s, segments(t, dir))
+		}
+		// What is lost at the very end, or beginning, of what there is cannot be counted when it is opened again: nothing tells of it.
+		if int(s.Broken)+len(got) > appended+1 || live && !last && int(s.Broken)+len(got) != appended {
+			t.Fatalf("delivered %d of %d, %+v", len(got), appended, s)
+		}
+		if appended == 310 && (len(got) < 10 || got[len(got)-10] != 1000) {
+			t.Fatalf("what was added afterwards did not come back: %v", got)
+		}
+	})
+}
+
+// TestDiskLosesNothingUncounted drives a queue at random: every record is delivered, in order, or counted.
+func TestDiskLosesNothingUncounted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		dir, err := os.MkdirTemp("", "spool")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		c := newClock()
+		o := c.options(dir)
+		o.MaxBytes = 1 << 17
+		d := open(t, o)
+		defer func() { _ = d.Close() }()
+		made := 0
+		var got []int
+		var before Stats
+		var flying Batch
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			switch rapid.IntRange(0, 5).Draw(t, "step") {
+			case 0, 1:
+				n := rapid.IntRange(1, 40).Draw(t, "records")
+				appendAll(t, d, made, made+n, rapid.IntRange(10, 6000).Draw(t, "size"))
+				made += n
+			case 2:
+				if flying, err = d.Next(rapid.IntRange(1, 20).Draw(t, "batch"), 1<<20); err != nil {
+					t.Fatal(err)
+				}
+			case 3:
+				n := rapid.IntRange(0, len(flying.Records)).Draw(t, "delivered")
+				for _, r := range flying.Records[:n] {
+					got = append(got, numberOf(t, r))
+				}
+				if err := d.Ack(flying, n); err != nil {
+					t.Fatal(err)
+				}
+				if n < len(flying.Records) && rapid.Bool().Draw(t, "reject") {
+					if err := d.Reject(flying, n); err != nil {
+						t.Fatal(err)
+					}
+				}
+				flying = Batch{}
+			case 4:
+				c.pass(time.Duration(rapid.IntRange(0, 40).Draw(t, "minutes")) * time.Minute)
+			case 5:
+				s := d.Stats()
+				before.Dropped += s.Dropped
+				before.Broken += s.Broken
+				if err := d.Close(); err != nil {
+					t.Fatal(err)
+				}
+				d, flying = open(t, o), Batch{}
+			}
+		}
+		s := d.Stats().Add(before)
+		if int(s.Records-before.Records+s.Dropped)+len(got) != made || s.Broken != 0 {
+			t.Fatalf("made %d, delivered %d, %+v", made, len(got), s)
+		}
+		got = append(got, drain(t, d)...)
+		if !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != len(got) {
+			t.Fatalf("delivered %v", got)
+		}
+	})
+}
+
+func TestDiskRefusesWhatIsTooLarge(t *testing.T) {
+	d := open(t, newClock().options(t.TempDir()))
+	defer d.Close()
+	if err := d.Append(Record{Topic: "t", Value: make([]byte, maxValue+1)}); !errors.Is(err, errTooLarge) {
+		t.Errorf("a record of more than 4 MiB: %v", err)
+	}
+	appendAll(t, d, 0, 3, 10)
+	if got := drain(t, d); !slices.Equal(got, series(0, 3)) {
+		t.Errorf("delivered %v", got)
+	}
+}
+
+// FuzzSegment reads any bytes as a segment.
+func FuzzSegment(f *testing.F) {
+	dir := f.TempDir()
+	d := open(f, newClock().options(dir))
+	appendAll(f, d, 0, 3, 200)
+	b, err := os.ReadFile(segments(f, dir)[0])
+	if err != nil {
+		f.Fatal(err)
+	}
+	_ = d.Close()
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "00000000000000000000.seg"), b, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		d := open(t, newClock().options(dir))
+		defer d.Close()
+		for n := 0; ; n++ {
+			got, err := d.Next(10, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.Records) == 0 {
+				break
+			}
+			if n > len(b) {
+				t.Fatal("it does not end")
+			}
+			if err := d.Ack(got, len(got.Records)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		appendAll(t, d, 5, 6, 10)
+		if got := drain(t, d); len(got) != 1 || got[0] != 5 {
+			t.Fatalf("delivered %v", got)
+		}
+	})
+}
+
+func BenchmarkDiskAppend(b *testing.B) {
+	for _, sync := range []bool{false, true} {
+		b.Run(fmt.Sprintf("sync=%t", sync), func(b *testing.B) {
+			c := newClock()
+			o := c.options(b.TempDir())
+			o.MaxBytes = 64 << 20
+			d := open(b, o)
+			defer d.Close()
+			v := words(7, 5000)
+			b.SetBytes(int64(len(v)))
+			for b.Loop() {
+				if err := d.Append(Record{Topic: "exameter.v1.telemetry.c", Key: []byte("host"), Value: v}); err != nil {
+					b.Fatal(err)
+				}
+				if sync {
+					if err := d.Sync(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
