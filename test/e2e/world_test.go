@@ -99,6 +99,8 @@ sources:
   exporters: [%s]
 paths:
   state: %s
+spool:
+  pace: 10
 log:
   level: debug
 `, w.centre, w.brokers(), w.pace.sample, w.pace.report, path, w.exporters, w.dir)
