@@ -5,21 +5,24 @@ import (
 	"strings"
 )
 
+// TopicPrefix is what the names of all topics begin with.
+const TopicPrefix = "exameter.v1."
+
 // The topics. A centre has topics of its own, so that Kafka's access control makes it impossible for one centre to
 // report as another.
 const (
-	inventoryPrefix = "exameter.v1.inventory."
-	telemetryPrefix = "exameter.v1.telemetry."
+	inventoryPrefix = TopicPrefix + "inventory."
+	telemetryPrefix = TopicPrefix + "telemetry."
 
 	// QuarantineTopic holds records that could not be used, with their reason and origin in headers.
-	QuarantineTopic = "exameter.v1.quarantine"
+	QuarantineTopic = TopicPrefix + "quarantine"
 
 	// PartialsTopic holds what collectors sum up, part by part; see docs/partials.md. It has one partition, so that its
 	// offsets order all of it.
-	PartialsTopic = "exameter.v1.partials"
+	PartialsTopic = TopicPrefix + "partials"
 
 	// CapacityTopic is the feed: the latest figures of the province, of each centre and each pool, and their history; see docs/feed.md.
-	CapacityTopic = "exameter.v1.capacity"
+	CapacityTopic = TopicPrefix + "capacity"
 )
 
 // InventoryTopic names the compacted topic of what exists in a centre.

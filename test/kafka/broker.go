@@ -21,6 +21,8 @@ type broker struct {
 	dir        string
 	addr       string // where clients reach it
 	controller string // where the other controllers reach it
+	sasl       string // where clients with passwords reach it, if it is secured
+	mutual     string // where clients with certificates do
 	classpath  string
 	heap       string
 
@@ -80,8 +82,9 @@ func (b *broker) java(class string, args ...string) []string {
 	return append(flags, args...)
 }
 
-func (b *broker) format(ctx context.Context, cluster string) error {
-	out, err := process.Command(ctx, "java", b.java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", b.properties())...).CombinedOutput()
+func (b *broker) format(ctx context.Context, cluster string, more []string) error {
+	args := append([]string{"format", "-t", cluster, "-c", b.properties()}, more...)
+	out, err := process.Command(ctx, "java", b.java("kafka.tools.StorageTool", args...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("format the storage of broker %d: %w\n%s", b.id, err, out)
 	}

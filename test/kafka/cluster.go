@@ -31,6 +31,8 @@ type Options struct {
 	Heap string
 	// Settings are added to the properties of every broker, and win over those the cluster sets itself.
 	Settings map[string]string
+	// Secure, where it is given, keeps strangers out.
+	Secure *Secure
 }
 
 // Cluster is a set of running brokers. Its methods may be called from several goroutines.
@@ -78,7 +80,7 @@ func Start(ctx context.Context, dir string, o Options) (*Cluster, error) {
 	}
 	id := clusterID()
 	for _, b := range c.brokers {
-		if err := b.format(ctx, id); err != nil {
+		if err := b.format(ctx, id, o.Secure.formatting()); err != nil {
 			return nil, err
 		}
 	}
@@ -166,7 +168,7 @@ func (c *Cluster) ready(ctx context.Context) error {
 // plan chooses ports and writes every broker's properties.
 func plan(dir, classpath string, o Options) (*Cluster, error) {
 	n := max(o.Brokers, 1)
-	ports, err := freePorts(2 * n)
+	ports, err := freePorts(4 * n)
 	if err != nil {
 		return nil, err
 	}
@@ -178,16 +180,28 @@ func plan(dir, classpath string, o Options) (*Cluster, error) {
 	for i := range n {
 		b := &broker{
 			id: i + 1, dir: filepath.Join(dir, "broker"+strconv.Itoa(i+1)),
-			addr: loopback(ports[2*i]), controller: loopback(ports[2*i+1]),
+			addr: loopback(ports[4*i]), controller: loopback(ports[4*i+1]), sasl: loopback(ports[4*i+2]), mutual: loopback(ports[4*i+3]),
 			classpath: classpath, heap: heap,
 		}
 		c.brokers = append(c.brokers, b)
+	}
+	if o.Secure != nil {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
+		if err := o.Secure.prepare(dir); err != nil {
+			return nil, err
+		}
 	}
 	for _, b := range c.brokers {
 		if err := os.MkdirAll(b.dir, 0o755); err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(b.properties(), []byte(settings(b, c.brokers, o.Settings)), 0o644); err != nil {
+		extra, err := o.Secure.with(b, o.Settings)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(b.properties(), []byte(settings(b, c.brokers, extra)), 0o644); err != nil {
 			return nil, err
 		}
 	}
