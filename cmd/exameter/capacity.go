@@ -122,11 +122,6 @@ func readCapacity(body []byte) (printed, error) {
 
 func (d capacityTable) table(l look) (string, error) { return documentText(d.Capacity, l) }
 
-func (capacityTable) csv() ([][]string, error) { return nil, errNoRows }
-
-// errNoRows says that somebody asked for rows that the collector gives itself.
-var errNoRows = fmt.Errorf("the collector gives its own rows")
-
 // documentText is a capacity document as a table, with what a reader must know to believe it.
 func documentText(doc *client.Capacity, l look) (string, error) {
 	t := &table{left: max(len(doc.By), 1)}

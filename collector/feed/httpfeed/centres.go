@@ -82,7 +82,7 @@ func (src Source) centres(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := src.snapshot(w)
-	if s == nil || fresh(w, r, s, true) {
+	if s == nil || fresh(w, r, weakTag(s)) {
 		return
 	}
 	answer, err := centresOf(s, src.Registry(), q)
@@ -90,8 +90,7 @@ func (src Source) centres(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	writeJSON(w, answer)
+	jsonAnswer(answer).write(w, r)
 }
 
 // centresOf puts what a snapshot has beside what a registry says.
