@@ -168,18 +168,19 @@ func (a *asking) run(cmd *cobra.Command, q question) (printed, error) {
 // poll asks until it is interrupted.
 func (a *asking) poll(cmd *cobra.Command, c *client.Client, q question) error {
 	ctx, s := cmd.Context(), newScreen(cmd.OutOrStdout())
+	defer s.close()
 	t := time.NewTicker(a.every)
 	defer t.Stop()
 	for {
 		l := lookOf(s.out)
-		text, _, err := a.ask(ctx, c, q, l)
+		text, doc, err := a.ask(ctx, c, q, l)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil && !s.shown {
 			return err
 		}
-		if err := a.show(s, text, err, l); err != nil {
+		if err := a.show(s, text, doc, err, l); err != nil {
 			return err
 		}
 		select {
@@ -190,15 +191,24 @@ func (a *asking) poll(cmd *cobra.Command, c *client.Client, q question) error {
 	}
 }
 
+// keeper is an answer whose last lines stay in a window that is too small for all: so many of them.
+type keeper interface {
+	kept(l look) int
+}
+
 // show puts tables in each other's place; what programs read is only ever appended, and what went wrong is none of it.
-func (a *asking) show(s *screen, text []byte, trouble error, l look) error {
+func (a *asking) show(s *screen, text []byte, doc printed, trouble error, l look) error {
 	switch {
 	case trouble != nil && a.output.value != "table":
 		return nil
 	case trouble != nil: // What was shown is old now, and so it goes.
-		return s.show(fmt.Appendf(nil, "%s  %v\n", stamp(l.now), trouble))
+		return s.show(fmt.Appendf(nil, "%s  %v\n", stamp(l.now), trouble), 0)
 	case a.output.value == "table":
-		return s.show(text)
+		kept := 0
+		if k, says := doc.(keeper); says {
+			kept = k.kept(l)
+		}
+		return s.show(text, kept)
 	}
 	s.shown = true
 	_, err := s.out.Write(text)

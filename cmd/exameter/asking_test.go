@@ -198,7 +198,7 @@ func TestScreenFits(t *testing.T) {
 	}
 	for rows, want := range map[int]int{0: 30, 1: 30, 2: 30, 3: 2, 5: 4, 10: 9, 24: 23, 30: 29, 31: 30, 80: 30} {
 		s := &screen{place: true, rows: func() int { return rows }}
-		got := string(s.fitting(text.Bytes()))
+		got := string(s.fitting(text.Bytes(), 0))
 		if n := strings.Count(got, "\n"); n != want {
 			t.Errorf("%d rows: %d lines, want %d\n%s", rows, n, want, got)
 		}
