@@ -76,7 +76,7 @@ type Measured struct {
 
 // centres answers GET /v1/centres.
 func (src Source) centres(w http.ResponseWriter, r *http.Request) {
-	q, _, err := parse(r.URL.RawQuery, []string{"precision", "kind"})
+	q, err := parseCentres(r.URL.RawQuery)
 	if err != nil {
 		refuse(w, err)
 		return
@@ -91,6 +91,16 @@ func (src Source) centres(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	jsonAnswer(answer).write(w, r)
+}
+
+// parseCentres reads the parameters of /v1/centres.
+func parseCentres(raw string) (q capacity.Query, err error) {
+	p, err := readParameters(raw)
+	if err != nil {
+		return q, err
+	}
+	q.Precision, q.Kind = p.precision(), p.kind()
+	return q, p.done()
 }
 
 // centresOf puts what a snapshot has beside what a registry says.

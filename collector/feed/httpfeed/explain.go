@@ -61,6 +61,6 @@ func parseExplain(raw string) (q capacity.Query, examples int, err error) {
 		return q, 0, err
 	}
 	q, examples = p.filters(), int(p.integer("hosts", maxExamples))
-	q.Kind = p.enum("kind", capacity.KindAccelerator, capacity.KindCPU, capacity.KindAll)
+	q.Kind = p.kind()
 	return q, examples, p.done()
 }

@@ -24,8 +24,6 @@ type History struct {
 	Points []history.Point `json:"points"`
 }
 
-var historyParameters = []string{"scope", "from", "to", "step", "format"}
-
 // historyQuery is what of a history is asked for. Zero times are defaults.
 type historyQuery struct {
 	scope    string
@@ -96,51 +94,36 @@ func writeHistoryCSV(w io.Writer, doc *History) {
 	out.Flush()
 }
 
-// parseHistory reads the parameters.
-func parseHistory(raw string) (historyQuery, error) {
-	q := historyQuery{scope: history.Province, step: time.Minute}
-	values, err := parseQuery(raw)
+// parseHistory reads the parameters of /v1/history.
+func parseHistory(raw string) (q historyQuery, err error) {
+	p, err := readParameters(raw)
 	if err != nil {
 		return q, err
 	}
-	for _, name := range sortedNames(values) {
-		if !slices.Contains(historyParameters, name) {
-			return q, &badParameter{clipped(name), fmt.Errorf("is not a parameter: want %s", strings.Join(historyParameters, ", "))}
-		}
-		if n := len(values[name]); n > 1 {
-			return q, &badParameter{name, fmt.Errorf("is given %d times, want once", n)}
-		}
-		if err := q.read(name, values[name][0]); err != nil {
-			return q, &badParameter{name, err}
-		}
+	q = historyQuery{scope: history.Province, step: time.Minute, format: p.format()}
+	if v, given := p.one("scope"); given {
+		q.scope = v
+		p.fail("scope", history.ValidScope(v))
 	}
-	return q, nil
-}
-
-func (q *historyQuery) read(name, v string) (err error) {
-	switch name {
-	case "scope":
-		q.scope, err = v, history.ValidScope(v)
-	case "format":
-		q.format, err = oneOf(v, "json", "csv")
-	case "from":
-		q.from, err = moment(v)
-	case "to":
-		q.to, err = moment(v)
-	case "step":
+	q.from, q.to = p.moment("from"), p.moment("to")
+	if v, given := p.one("step"); given {
 		q.step, err = time.ParseDuration(v)
 		if least := history.Tiers[0].Step; err != nil || q.step < least || q.step > history.Kept || q.step%least != 0 {
-			err = fmt.Errorf("%q is not a multiple of %s up to %s, such as 10s, 5m or 1h", clipped(v), least, history.Kept)
+			p.fail("step", fmt.Errorf("%q is not a multiple of %s up to %s, such as 10s, 5m or 1h", clipped(v), least, history.Kept))
 		}
 	}
-	return err
+	return q, p.done()
 }
 
-// moment reads a time as RFC 3339 has it.
-func moment(v string) (time.Time, error) {
+// moment is a time as RFC 3339 has it, zero where it is not given.
+func (p *parameters) moment(name string) time.Time {
+	v, given := p.one(name)
+	if !given {
+		return time.Time{}
+	}
 	t, err := time.Parse(time.RFC3339, v)
 	if err != nil || t.Year() < 1970 || t.Year() > 9999 {
-		return t, fmt.Errorf("%q is not a time such as 2026-11-23T08:00:00Z", clipped(v))
+		p.fail(name, fmt.Errorf("%q is not a time such as 2026-11-23T08:00:00Z", clipped(v)))
 	}
-	return t.UTC(), nil
+	return t.UTC()
 }

@@ -42,13 +42,13 @@ func parseHosts(raw string) (q hostsQuestion, err error) {
 		return q, err
 	}
 	q.values = p.values
-	q.format = p.enum("format", "json", "csv")
+	q.format = p.format()
 	q.Query = hosts.Query{
 		Pools: p.filters(), Host: p.name("host"), Name: p.name("name"), States: p.enums("state", hosts.StateNames[:]...),
 		FreeMin: int(p.integer("free_min", telemetry.MaxDevices)), Limit: int(p.integer("limit", hosts.MaxLimit)),
 		Sort: hosts.Order(p.enum("sort", string(hosts.ByPlace), string(hosts.ByFree), string(hosts.ByAge))),
 	}
-	q.Pools.Kind = p.enum("kind", capacity.KindAccelerator, capacity.KindCPU, capacity.KindAll)
+	q.Pools.Kind = p.kind()
 	if _, given := p.values["online"]; given {
 		q.Online = new(p.enum("online", "true", "false") == "true")
 	}

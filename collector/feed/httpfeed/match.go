@@ -24,7 +24,7 @@ func matchQuestion(raw string) (question, error) {
 		return nil, err
 	}
 	r := p.request()
-	format := p.enum("format", "json", "csv")
+	format := p.format()
 	if err := p.done(); err != nil {
 		return nil, err
 	}

@@ -27,10 +27,10 @@ func (k *kept) poolsQuestion(raw string) (question, error) {
 		return nil, err
 	}
 	q := capacity.PoolQuery{Query: p.filters()}
-	q.Kind = p.enum("kind", capacity.KindAccelerator, capacity.KindCPU, capacity.KindAll)
+	q.Kind = p.kind()
 	q.Sort = capacity.PoolSort(p.enum("sort", string(capacity.SortName), string(capacity.SortFree), string(capacity.SortEflops), string(capacity.SortAge)))
 	q.Limit = int(p.integer("limit", capacity.MaxPage))
-	format := p.enum("format", "json", "csv")
+	format := p.format()
 	at, paged := p.cursor()
 	if err := p.done(); err != nil {
 		return nil, err
