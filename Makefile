@@ -58,12 +58,12 @@ demo: build ## Show a province on this machine, this machine in it; end it with 
 	bin/exameter demo $(DEMO)
 
 .PHONY: test
-test: deps-test kafka databases promtool nvmlsim ## Run all tests, with a real Kafka, real databases and a simulated NVIDIA driver, and fuzz exporters for a minute
+test: deps-test kafka databases promtool slurm nvmlsim ## Run all tests, with a real Kafka, real databases and a simulated NVIDIA driver, and fuzz exporters for a minute
 	go test -timeout 10m ./...
 	go test -run '^$$' -fuzz '^FuzzServed$$' -fuzztime $(SERVEDTIME) -fuzzminimizetime 1x ./agent/device/exporter
 
 .PHONY: race
-race: deps-test kafka databases promtool nvmlsim ## Run all tests under the race detector
+race: deps-test kafka databases promtool slurm nvmlsim ## Run all tests under the race detector
 	go test -race -timeout 20m ./...
 
 .PHONY: check
@@ -176,6 +176,10 @@ test/kafka/target/lib: test/kafka/pom.xml
 .PHONY: databases
 databases: ## Fetch the InfluxDB and the VictoriaMetrics that the tests write to
 	@test/databases/fetch.sh
+
+.PHONY: slurm
+slurm: ## Fetch the Slurm that tests hand what is exported to
+	@test/slurm/fetch.sh
 
 .PHONY: promtool
 promtool: ## Fetch the promtool that tests check rules and metrics with

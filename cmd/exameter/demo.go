@@ -143,6 +143,7 @@ func (f *demoFlags) play(cmd *cobra.Command, o stackOptions, p *sim.Province, di
 		s.report(thisMachine, dir)
 		err = v.watch(s.ctx)
 	}
+	v.out.close()
 	if failed := s.stop(); failed != nil {
 		return failed // it is why the view came to nothing
 	}
@@ -338,7 +339,8 @@ func (v *demoView) show() error {
 	if err != nil {
 		return err
 	}
-	table, err := doc.table(lookOf(v.out.out))
+	l := lookOf(v.out.out)
+	table, err := doc.table(l)
 	if err != nil {
 		return err
 	}
@@ -351,7 +353,7 @@ func (v *demoView) show() error {
 		n := v.driver.Counts()
 		fmt.Fprintf(&b, "%s\n%d records, %.1f MB sent, %d not acknowledged\n", v.machine, n.Records, float64(n.Bytes)/1e6, n.Failures)
 	}
-	return v.out.show(b.Bytes())
+	return v.out.show(b.Bytes(), doc.(keeper).kept(l)+2)
 }
 
 // last prints the result: in JSON the collector's own answer, on one line.

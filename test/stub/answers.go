@@ -111,9 +111,28 @@ func rows(w io.Writer, doc any) {
 			fmt.Fprintf(w, "%s,%d,%d\n", g.Centre, g.Devices.Free, doc.Revision)
 		}
 	case listed[any]:
+		listedRows(w, doc)
+	}
+}
+
+func listedRows(w io.Writer, doc listed[any]) {
+	switch list := doc.doc.(type) {
+	case *client.Pools:
 		fmt.Fprintln(w, "centre,model,devices_free,revision")
-		for _, p := range doc.doc.(*client.Pools).Pools {
+		for _, p := range list.Pools {
 			fmt.Fprintf(w, "%s,%s,%d,%d\n", p.Centre, p.Model, p.Devices.Free, doc.revision)
+		}
+	case *client.HostList:
+		fmt.Fprintln(w, "centre,host,device,state,revision")
+		for _, h := range list.Hosts {
+			for _, d := range h.Devices {
+				fmt.Fprintf(w, "%s,%s,%s,%s,%d\n", h.Centre, h.Host, d.ID, d.State, doc.revision)
+			}
+		}
+	case *client.History:
+		fmt.Fprintln(w, "scope,at,devices_free,revision")
+		for _, p := range list.Points {
+			fmt.Fprintf(w, "%s,%s,%d,%d\n", list.Scope, p.At.Format(time.RFC3339Nano), p.Devices.Free, p.Revision)
 		}
 	}
 }

@@ -133,19 +133,23 @@ func (src Source) snapshot(w http.ResponseWriter) *capacity.Snapshot {
 	return s
 }
 
-// fresh sets the headers of an answer that is a function of the revision, and reports whether the client has it already.
-// The tag is weak where something else has a part in the answer.
-func fresh(w http.ResponseWriter, r *http.Request, s *capacity.Snapshot, weak bool) bool {
+// revisionOf is what a tag says of the snapshot that an answer is a function of.
+func revisionOf(s *capacity.Snapshot) string {
 	tag := strconv.FormatInt(s.Revision, 10)
 	if s.Cut {
 		tag += "-cut"
 	}
-	tag = `"` + tag + `"`
-	if weak {
-		tag = "W/" + tag
-	}
+	return tag
+}
+
+// weakTag is that of answers which something else than the snapshot has a part in. It is the same in every coding.
+func weakTag(s *capacity.Snapshot) string { return `W/"` + revisionOf(s) + `"` }
+
+// fresh sets the headers of an answer that may be asked for again, and reports whether the client has it already.
+func fresh(w http.ResponseWriter, r *http.Request, tag string) bool {
 	w.Header().Set("ETag", tag)
 	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("Vary", "Accept-Encoding")
 	if matches(r.Header.Get("If-None-Match"), tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return true
