@@ -45,6 +45,7 @@ centres:
 // world is a simulated province, the host of the strange centre, and a collector that can be ended and started again.
 type world struct {
 	t         *testing.T
+	broker    *localbroker.Broker
 	province  *sim.Province
 	halt      context.CancelFunc // ends the province
 	free      atomic.Bool        // whether the strange host's first card is
@@ -71,6 +72,7 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
+	w.broker = b
 	// Calm, so that nothing changes but what a test changes.
 	if w.province, err = sim.New(sim.Spec{Seed: 3, Hosts: 1200, Interval: 2 * time.Second, Calm: true, Version: "test"}, time.Now()); err != nil {
 		t.Fatal(err)
@@ -266,6 +268,7 @@ func (w *world) orders() *httptest.Server {
 	order("/card/free", func(*http.Request) error { w.free.Store(true); return nil })
 	order("/card/busy", func(*http.Request) error { w.free.Store(false); return nil })
 	order("/province/halt", func(*http.Request) error { w.silent.Store(true); w.halt(); return nil })
+	order("/broker/stop", func(*http.Request) error { return w.broker.Close() })
 	order("/centre/{id}/{power}", func(r *http.Request) error {
 		if id := r.PathValue("id"); !w.province.Darken(id, r.PathValue("power") == "off") {
 			return fmt.Errorf("there is no centre %q", id)

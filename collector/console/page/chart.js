@@ -32,13 +32,14 @@ export function chart(into, { points, step_s: step, to }) {
     picture.append(draw("text", { x: edge.left - 8, y: y(v) + 4, "text-anchor": "end" }, write(v, "round")));
   }
   const ticks = width < 500 ? 3 : 6;
+  const hour = end - begin < 900_000 ? "time" : "hour";
   for (let i = 0; i <= ticks; i++) {
     const at = new Date(begin + ((end - begin) * i) / ticks).toISOString();
-    picture.append(draw("text", { x: x(at), y: height - 8, "text-anchor": ["start", "middle", "end"][i === 0 ? 0 : i === ticks ? 2 : 1] }, write(at, "hour")));
+    picture.append(draw("text", { x: x(at), y: height - 8, "text-anchor": ["start", "middle", "end"][i === 0 ? 0 : i === ticks ? 2 : 1] }, write(at, hour)));
   }
   const parts = runs(points, step);
   for (const run of parts) {
-    const path = (line) => run.map((p, i) => `${i ? "L" : "M"}${x(p.at).toFixed(1)} ${y(p.eflops[line]).toFixed(1)}`).join("");
+    const path = (line) => run.map((p, i) => `${i ? "L" : "M"}${x(p.at).toFixed(1)} ${y(p.eflops[line]).toFixed(1)}`).join("") + (run.length === 1 ? "h0" : "");
     picture.append(draw("path", { class: "area", d: `${path("busy")}L${x(run.at(-1).at).toFixed(1)} ${y(0)}L${x(run[0].at).toFixed(1)} ${y(0)}Z` }));
     for (const line of lines) picture.append(draw("path", { class: `curve ${line}`, d: path(line) }));
   }
@@ -71,8 +72,8 @@ export function table({ points }) {
   const head = ["at", ...lines];
   return make("table", {},
     make("caption", { class: "unseen" }, t("history")),
-    make("thead", {}, make("tr", {}, ...head.map((key) => make("th", { scope: "col", class: "number" }, t(key))))),
+    make("thead", {}, make("tr", {}, ...head.map((key) => make("th", { scope: "col", class: "num" }, t(key))))),
     make("tbody", {}, ...[...points].reverse().map((p) => make("tr", {},
-      make("th", { scope: "row", class: "number" }, write(p.at, "moment")),
-      ...lines.map((line) => make("td", { class: "number" }, make("data", { value: p.eflops[line] }, write(p.eflops[line], "eflops"))))))));
+      make("th", { scope: "row", class: "num" }, write(p.at, "moment")),
+      ...lines.map((line) => make("td", { class: "num" }, make("data", { value: p.eflops[line] }, write(p.eflops[line], "eflops"))))))));
 }

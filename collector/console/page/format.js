@@ -48,11 +48,11 @@ function seconds(s) {
   return `${number({ minimumFractionDigits: 1, maximumFractionDigits: 1 })(s)} s`;
 }
 
-// share does not round to what is not so: 99.97 % is not 100 %.
+// share does not round to what is not so: 99.97 % is not 100 %, and a little is not nothing.
 function share(s) {
-  const percent = s * 100;
-  const digits = percent > 99.9 && percent < 100 ? 3 : 1;
-  return `${number({ minimumFractionDigits: digits === 3 ? 2 : 1, maximumFractionDigits: digits })(digits === 3 ? Math.floor(percent * 1000) / 1000 : percent)} %`;
+  const percent = number({ minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  if (s > 0 && s < 0.0005) return `< ${percent(0.1)} %`;
+  return `${percent(s < 1 ? Math.min(s * 100, 99.9) : s * 100)} %`;
 }
 
 const clock = (options) => (iso) => new Intl.DateTimeFormat(locale === "zh" ? "zh-CN" : "en-GB", options).format(new Date(iso));

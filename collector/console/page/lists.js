@@ -38,13 +38,13 @@ const utilisation = { head: "utilisation", as: "share", value: (r) => r.figure?.
 const coverage = { head: "coverage", as: "share", value: (r) => r.figure?.coverage };
 const power = { head: "power", as: "power", value: (r) => r.figure && r.figure.power_devices > 0 ? r.figure.power_w : undefined };
 const bars = {
-  head: "states", value: (r) => r.figure?.devices.online,
+  head: "states", kind: "bars", value: (r) => r.figure?.devices.online,
   fill(cell, r) {
     if (!cell.firstChild) cell.append(make("div", { class: "bar" }));
     bar(cell.firstChild, states.map((s) => [s, r.figure?.devices[s]]));
   },
 };
-const unpricedMark = (r) => (r.figure?.devices.unpriced > 0 ? [["warn", "unpriced"]] : []);
+const unpricedMark = (r) => (r.figure?.devices.unpriced > 0 ? [["warn", priced(r) ? "partly_unpriced" : "unpriced"]] : []);
 
 function statusMarks(r) {
   const marks = [];

@@ -150,7 +150,7 @@ function showLink() {
   const centres = centreRows();
   const behind = answers.capacity && link.state === "live" ? (Date.now() + link.ahead - Date.parse(answers.capacity.as_of)) / 1000 : 0;
   const flags = flagsOf({
-    capacity: answers.capacity, cut: link.cut, behind, problem: answers.capacity ? problem : undefined, silent: centres.filter((c) => isSilent(c.figure)).map((c) => c.name),
+    capacity: answers.capacity, cut: link.cut, behind, founded: answers.explain?.founded ?? [], problem: answers.capacity ? problem : undefined, silent: centres.filter((c) => isSilent(c.figure)).map((c) => c.name),
   });
   list($("flags"), flags, (f) => f.key, () => make("li"), (item, f) => {
     item.className = f.level;
@@ -162,13 +162,14 @@ function showLink() {
   document.title = answers.capacity ? `${link.state === "live" ? "" : "○ "}${$("number").textContent} Eflops · ${$("province").textContent}` : "Exameter";
 }
 
-// showPower hides a sum of nothing, and says what is online per watt: at most, where the power of some is unknown.
+// showPower hides a sum of nothing, and says what is online per watt. Where the power of some is unknown it is at most that, where the peak of
+// some is, at least; where both are, about.
 function showPower() {
   const total = answers.capacity?.total;
   if (total?.power_devices === 0) figure($("power"), unknown.text, undefined);
-  const per = total && total.devices.unpriced === 0 || total?.power_devices < total?.devices.online ? quotient(total?.eflops.online * 1e6, total?.power_w) : undefined;
-  const sure = total?.power_devices === total?.devices.online;
-  say($("per-watt"), per === undefined ? unknown.text : t(sure ? "per_watt_is" : "per_watt_most", { n: as.tflops(per) }));
+  const per = quotient(total?.eflops.online * 1e6, total?.power_w);
+  const bound = total && (total.power_devices < total.devices.online ? 1 : 0) + (total.devices.unpriced > 0 ? 2 : 0);
+  say($("per-watt"), per === undefined ? unknown.text : t(["per_is", "per_most", "per_least", "per_about"][bound], { n: as.tflops(per) }));
 }
 
 function showTrouble(section, problem) {
@@ -225,6 +226,10 @@ function showLists() {
     host: h, device: d, key: key(h.centre, h.host, d.id), centre: centre(h.centre), title: title(d.model) || d.name,
   }))));
   const { faults } = answers;
+  list($("reasons"), faults?.reasons ?? [], (r) => r.reason, () => make("div", {}, make("dt"), make("dd", {}, make("data"))), (element, { reason, devices }) => {
+    say(element.firstChild, reason);
+    figure(element.lastChild.firstChild, write(devices, "count"), devices);
+  });
   let note = "";
   if (faults?.next) note += ` ${t("faults_first", { n: write(faults.hosts.length, "count") })}`;
   if (faults?.missing.length) note += ` ${t("faults_missing", { parts: faults.missing.map((m) => `${m.centre}/${m.part}: ${m.why}`).join("; ") })}`;

@@ -16,7 +16,7 @@ export class Table {
     for (const column of columns) {
       const button = make("button", { type: "button" });
       button.addEventListener("click", () => this.order(column));
-      this.head.append(make("th", { scope: "col", role: "columnheader", class: column.fill ? "" : "number" }, button));
+      this.head.append(make("th", { scope: "col", role: "columnheader", class: column.kind ?? (column.fill ? "" : "num") }, button));
     }
     this.body = make("tbody", { role: "rowgroup" });
     this.none = make("p", { class: "none", hidden: true });
@@ -80,7 +80,7 @@ export class Table {
   line() {
     const line = make("tr", { role: "row" });
     for (const [i, column] of this.columns.entries()) {
-      const cell = i === 0 ? make("th", { scope: "row", role: "rowheader" }) : make("td", { role: "cell", class: column.fill ? "" : "number" });
+      const cell = i === 0 ? make("th", { scope: "row", role: "rowheader" }) : make("td", { role: "cell", class: column.kind ?? (column.fill ? "" : "num") });
       if (!column.fill) cell.append(make("data"));
       line.append(cell);
     }
