@@ -203,6 +203,13 @@ test("light and dark", async () => {
   await dark.close();
 });
 
+test("below a path of a proxy it is the same page", async () => {
+  const page = await open({ at: process.env.ORDERS, path: "/exameter/" });
+  assert.equal(await text(page, "#province"), "Simulated province");
+  assert.deepEqual(page.wrong, []);
+  await page.close();
+});
+
 test("a phone needs no scrolling sideways", async () => {
   for (const [name, width] of [["phone", 360], ["phone-small", 320], ["tablet", 820]]) {
     const page = await open({ viewport: { width, height: 740 }, hasTouch: true });
@@ -282,12 +289,17 @@ test("a province that says nothing any more is not idle", async () => {
 
 test("a collector that is cut off from its log does not know what is online", async () => {
   const page = await open();
+  const number = await text(page, "#number");
   await order("/broker/stop");
   await eventually(async () => {
-    assert.equal(await text(page, "#number"), "unknown");
-    assert.match(await text(page, "#flags"), /cut off from its log: what is online is unknown/);
+    assert.match(await text(page, "#flags"), /cut off from its log and does not know what is online/);
+    assert.match(await text(page, "#age"), /not live/);
   });
-  assert.equal(await page.getAttribute("#number", "value"), "");
+  assert.equal(await text(page, "#number"), number, "what was known last stays");
   await picture(page, "cut", false);
   await page.close();
+  const late = await open({ live: false });
+  await eventually(async () => assert.match(await text(late, "#age"), /Nothing has been read yet\. The collector is cut off from its log/));
+  assert.equal(await text(late, "#number"), "unknown");
+  await late.close();
 });

@@ -3,25 +3,29 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/exec"
 	"testing"
 	"time"
 
+	_ "github.com/exameter/exameter/collector" // what the program is made of, so that go test runs anew when it has changed
 	"github.com/exameter/exameter/test/process"
 )
 
 func TestConsole(t *testing.T) {
-	chromium := os.Getenv("CHROMIUM")
-	if chromium == "" {
-		var err error
-		if chromium, err = exec.LookPath("chromium"); err != nil {
-			t.Fatal("no chromium: make deps-test installs it, or CHROMIUM says where one is")
-		}
+	chromium, err := exec.LookPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium"))
+	if err != nil {
+		t.Fatal("no Chromium: make deps-test installs it, or CHROMIUM says where one is:", err)
 	}
 	if _, err := os.Stat("node_modules/playwright-core"); err != nil {
-		t.Fatal("make console fetches what drives the browser:", err)
+		t.Fatal("make browser fetches what drives the browser:", err)
+	}
+	for _, script := range []string{"console.test.mjs", "browser.mjs"} {
+		if _, err := os.ReadFile(script); err != nil { // go test notes that its result rests on them
+			t.Fatal(err)
+		}
 	}
 	w := newWorld(t)
 	orders := w.orders()

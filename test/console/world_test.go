@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -275,5 +277,7 @@ func (w *world) orders() *httptest.Server {
 		}
 		return nil
 	})
+	// A proxy that shows the collector below a path.
+	mux.Handle("/exameter/", http.StripPrefix("/exameter", httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: w.addr})))
 	return httptest.NewServer(mux)
 }

@@ -11,18 +11,18 @@ const oldFigures = 30; // seconds behind the collector's clock
 // why says what a problem is.
 export function why(problem) {
   if (!problem) return "";
+  if (problem.cut) return t("f_cut");
   if (problem.status === 0) return t("why_none");
   return t("why_says", { detail: problem.message, status: problem.status });
 }
 
 // flagsOf lists what there is to say: bad, warn or note, with a key that stays the same while it is said.
-export function flagsOf({ capacity, cut, problem, behind, silent, founded }) {
+export function flagsOf({ capacity, problem, behind, silent, founded }) {
   const flags = [];
   const flag = (level, key, args) => flags.push({ level, key, text: t(key, args) });
-  if (problem) flags.push({ level: "bad", key: `problem-${problem.status}`, text: why(problem) });
+  if (problem) flags.push({ level: "bad", key: `problem-${problem.cut ? "cut" : problem.status}`, text: why(problem) });
   if (!capacity) return flags;
   const { total, parts } = capacity;
-  if (cut) flag("bad", "f_cut");
   if (behind > oldFigures) flag("bad", "f_clock", { s: write(behind, "seconds") });
   if (parts.behind > 0) flag("bad", "f_behind", { n: write(parts.behind, "count"), total: write(parts.total, "count"), s: write(parts.oldest_s, "seconds") });
   if (total.coverage !== null && total.coverage < fewReport) {

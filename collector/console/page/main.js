@@ -16,7 +16,7 @@ const quietAfter = 15_000; // the stream has an event every five seconds while r
 // answers are the API's, by name: capacity from the stream, the others as they were asked for last.
 const answers = {};
 const troubles = {}; // why an answer could not be had
-const link = { state: "waiting", cut: false, problem: undefined, since: undefined, heard: 0, ahead: 0 };
+const link = { state: "waiting", problem: undefined, since: undefined, heard: 0, ahead: 0 };
 
 const tables = lists();
 let language = preferred("lang", ["en", "zh"]) ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
@@ -68,10 +68,15 @@ const hurry = follow("v1/stream?by=centre", (g) => g.centre, {
     link.ahead = date ? Date.parse(date) - Date.now() : 0;
   },
   live(document, cut) {
+    // Cut off from its log the collector takes every device for silent, as it knows of none: what was known last says more.
+    if (cut) {
+      this.lost({ cut: true });
+      return;
+    }
     const came = link.state !== "live";
     answers.capacity = document;
     fit(document.total.eflops.rated);
-    Object.assign(link, { cut, problem: undefined, heard: performance.now() });
+    Object.assign(link, { problem: undefined, heard: performance.now() });
     become("live");
     if (came) for (const question of Object.values(questions)) question.at = undefined;
     askDue();
@@ -112,7 +117,6 @@ function render() {
 
 function show() {
   document.body.dataset.link = link.state;
-  document.body.toggleAttribute("data-cut", link.cut);
   showLink();
   for (const element of document.querySelectorAll("data[data-figure]")) {
     const { figure: place, as: how, of } = element.dataset;
@@ -133,8 +137,6 @@ function show() {
     showTrouble(section, troubles[section.dataset.answer]);
   }
   $("plan").hidden = !answers.centres?.province.observed.target;
-  // Online is the count of what reports; cut off from its log the collector does not know who does.
-  if (link.cut) figure($("number"), unknown.text, undefined);
   showPower();
   showLines();
   showLists();
@@ -150,7 +152,7 @@ function showLink() {
   const centres = centreRows();
   const behind = answers.capacity && link.state === "live" ? (Date.now() + link.ahead - Date.parse(answers.capacity.as_of)) / 1000 : 0;
   const flags = flagsOf({
-    capacity: answers.capacity, cut: link.cut, behind, founded: answers.explain?.founded ?? [], problem: answers.capacity ? problem : undefined, silent: centres.filter((c) => isSilent(c.figure)).map((c) => c.name),
+    capacity: answers.capacity, behind, founded: answers.explain?.founded ?? [], problem: answers.capacity ? problem : undefined, silent: centres.filter((c) => isSilent(c.figure)).map((c) => c.name),
   });
   list($("flags"), flags, (f) => f.key, () => make("li"), (item, f) => {
     item.className = f.level;

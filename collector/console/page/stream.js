@@ -16,7 +16,7 @@ export function merge(document, delta, keyOf) {
 }
 
 // follow follows a stream for ever, and tells:
-//   live(document, cut): after every event. cut says that the collector is cut off from its log
+//   live(document, cut): after every event. cut says that the collector is cut off from its log, and that the document says no more
 //   lost(problem): when the stream ended; problem is why, undefined where it was said goodbye
 //   heard(date): when a stream begins, with the collector's own time
 // It returns a function that tries at once.
