@@ -112,7 +112,7 @@ test("a card that is freed shows without a reload", async () => {
   const free = () => page.locator("#centres tr[data-key=strange] data").nth(1).getAttribute("value");
   const before = Number(await free());
   await order("/card/free");
-  await eventually(async () => assert.ok(Number(await free()) > before, "more is free"), 5000);
+  await eventually(async () => assert.ok(Number(await free()) > before, "more is free"));
   await order("/card/busy");
   await eventually(async () => assert.equal(Number(await free()), before), 5000);
   assert.ok(await page.evaluate(() => window.here));
@@ -257,7 +257,7 @@ test("a collector that ends and comes back: not live, and live again", async () 
   const page = await open();
   const number = await text(page, "#number");
   await order("/collector/stop");
-  await page.waitForSelector("body[data-link=lost]", { timeout: 5000 });
+  await page.waitForSelector("body[data-link=lost]");
   assert.match(await text(page, "#link"), /^Not live since \d\d:\d\d:\d\d$/);
   assert.match(await text(page, "#age"), /^Last known at \d\d:\d\d:\d\d: not live$/);
   await eventually(async () => assert.match(await text(page, "#flags"), /The collector does not answer/));

@@ -35,7 +35,11 @@ async function open(path, { signal, header } = {}) {
 // get asks for an answer in JSON, for half a minute at most.
 export async function get(path) {
   const response = await open(path, { signal: AbortSignal.timeout(30_000) });
-  return response.json();
+  try {
+    return await response.json();
+  } catch (error) {
+    throw new Problem(0, error.message);
+  }
 }
 
 // pages asks for all pages of a list, at most so many, as one answer. Where one is gone, as its revision is not kept, it begins anew once.
@@ -61,6 +65,8 @@ export async function* events(path, { last, signal, heard }) {
   const header = { Accept: "text/event-stream" };
   if (last) header["Last-Event-ID"] = last;
   const response = await open(path, { signal, header });
+  const type = response.headers.get("Content-Type") ?? "";
+  if (!type.startsWith("text/event-stream")) throw new Problem(response.status, type);
   heard(response);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";

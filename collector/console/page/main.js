@@ -212,6 +212,14 @@ function centreRows() {
   return [...rows.values()].map((r) => ({ ...r, name: nameOf(r, language), name2: nameOf(r, language === "zh" ? "en" : "zh") }));
 }
 
+// changed says whether what something is shown from is not what it was shown from last.
+const shownFrom = {};
+function changed(name, ...from) {
+  const same = shownFrom[name]?.every((value, i) => value === from[i]);
+  shownFrom[name] = from;
+  return !same;
+}
+
 function showLists() {
   const centres = centreRows();
   const names = new Map(centres.map((c) => [c.id, c.name]));
@@ -221,10 +229,11 @@ function showLists() {
   const title = (model) => titles.get(model) ?? model ?? "";
   const key = (...parts) => JSON.stringify(parts);
   tables.centres.show(centres);
-  tables.pools.show((answers.pools?.pools ?? []).map((p, i) => ({ figure: p, key: key(p.centre, p.cluster, p.vendor, p.model, p.class, i), centre: centre(p.centre), title: title(p.model) })));
-  tables.models.show((answers.models?.groups ?? []).map((g) => ({ figure: g, key: key(g.vendor, g.model), title: title(g.model) })));
-  tables.vendors.show((answers.vendors?.groups ?? []).map((g) => ({ figure: g, key: key(g.vendor) })));
-  tables.faults.show((answers.faults?.hosts ?? []).flatMap((h) => h.devices.map((d) => ({
+  const described = [answers.explain, answers.centres, language];
+  if (changed("pools", answers.pools, ...described)) tables.pools.show((answers.pools?.pools ?? []).map((p, i) => ({ figure: p, key: key(p.centre, p.cluster, p.vendor, p.model, p.class, i), centre: centre(p.centre), title: title(p.model) })));
+  if (changed("models", answers.models, ...described)) tables.models.show((answers.models?.groups ?? []).map((g) => ({ figure: g, key: key(g.vendor, g.model), title: title(g.model) })));
+  if (changed("vendors", answers.vendors, ...described)) tables.vendors.show((answers.vendors?.groups ?? []).map((g) => ({ figure: g, key: key(g.vendor) })));
+  if (changed("faults", answers.faults, ...described)) tables.faults.show((answers.faults?.hosts ?? []).flatMap((h) => h.devices.map((d) => ({
     host: h, device: d, key: key(h.centre, h.host, d.id), centre: centre(h.centre), title: title(d.model) || d.name,
   }))));
   const { faults } = answers;

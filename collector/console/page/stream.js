@@ -1,6 +1,6 @@
 // Following the stream of docs/stream.md: the document that its events make, and whether it is live.
 
-import { events } from "./api.js";
+import { Problem, events } from "./api.js";
 
 const silence = 25_000; // the stream is lost that says nothing for longer: it says something every ten seconds
 const longest = 15_000; // between two tries
@@ -58,7 +58,7 @@ export function follow(path, keyOf, tell) {
       try {
         await once();
       } catch (error) {
-        problem = error;
+        problem = error instanceof Problem ? error : new Problem(0, error.message);
         if (error.status === 400) last = null; // it does not know the event that was named: begin anew
       }
       tell.lost(problem);
