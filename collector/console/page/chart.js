@@ -31,7 +31,7 @@ export function chart(into, { points, step_s: step, to }) {
     picture.append(draw("line", { class: "grid", x1: edge.left, x2: width - edge.right, y1: y(v), y2: y(v) }));
     picture.append(draw("text", { x: edge.left - 8, y: y(v) + 4, "text-anchor": "end" }, write(v, "round")));
   }
-  const ticks = width < 500 ? 3 : 6;
+  const ticks = width < 360 ? 2 : width < 500 ? 3 : 6;
   const hour = end - begin < 900_000 ? "time" : "hour";
   for (let i = 0; i <= ticks; i++) {
     const at = new Date(begin + ((end - begin) * i) / ticks).toISOString();
