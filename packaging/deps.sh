@@ -55,7 +55,7 @@ node_ready() {
 chromium_ready() { have "${CHROMIUM:-chromium}"; }
 
 # chinese_ready: a font with Chinese, without which the console's pictures show boxes.
-chinese_ready() { have fc-list && fc-list :lang=zh family 2>/dev/null | grep -q .; }
+chinese_ready() { have fc-list && [ -n "$(fc-list :lang=zh family)" ]; }
 
 # java_package: the oldest headless Java from 17 on that this system's index offers.
 java_package() {
@@ -94,7 +94,7 @@ install() {
 	say "installing $*"
 	[ -n "$updated" ] || as_root apt-get -qq update </dev/null
 	updated=1
-	if [[ " $* " = *" chromium "* ]] && ! apt-cache policy chromium 2>/dev/null | grep -q 'Candidate: [0-9]'; then
+	if [[ " $* " = *" chromium "* && $(apt-cache policy chromium) != *"Candidate: "[0-9]* ]]; then
 		say "this system has no package chromium (Ubuntu's is a snap): install a Chromium and set CHROMIUM to its path, then run make again"
 		exit 1
 	fi

@@ -57,7 +57,7 @@ function statusMarks(r) {
 function declared(cell, r) {
   const d = r.observed?.declared;
   say(cell, d ? t("declared_is", {
-    share: write(d.rated_share, "share"), eflops: `${write(d.eflops, "round")} Eflops`, date: d.date,
+    share: write(d.rated_share, "share"), eflops: `${write(d.eflops, "round")} Eflops`, date: d.date.replaceAll("-", "\u2011"), // never broken there
     precision: !d.precision || d.precision === "class" ? t("by_class") : d.precision.toUpperCase(),
   }) : t("declared_none"));
   cell.classList.toggle("unknown", !d);
