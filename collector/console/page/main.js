@@ -24,7 +24,7 @@ let language = preferred("lang", ["en", "zh"]) ?? (navigator.language.toLowerCas
 // Asking. What the stream does not tell is asked for in turn while the page is live.
 
 const questions = {
-  centres: { every: 5_000, ask: () => get("v1/centres") },
+  centres: { every: 2_000, ask: () => get("v1/centres") },
   classes: { every: 10_000, ask: () => get("v1/capacity?by=class&kind=all") },
   vendors: { every: 10_000, ask: () => get("v1/capacity?by=vendor") },
   models: { every: 10_000, ask: () => get("v1/capacity?by=vendor,model") },
