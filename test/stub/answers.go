@@ -141,7 +141,7 @@ func listedRows(w io.Writer, doc listed[any]) {
 func (c *Collector) hosts(r *http.Request) any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	doc := &client.HostList{Head: c.head(r), Hosts: []client.Host{}, Matching: 0, Missing: []client.Missing{{Centre: "guiyang-west", Part: 3, Owner: "collector-2", Why: "it did not answer within 2 s"}}}
+	doc := &client.HostList{Head: c.head(r), Reasons: []client.Reason{}, Hosts: []client.Host{}, Matching: 0, Missing: []client.Missing{{Centre: "guiyang-west", Part: 3, Owner: "collector-2", Why: "it did not answer within 2 s"}}}
 	fresh, old := 2.1, 95.0
 	for i, p := range c.chosen(r) {
 		for j, age := range []*float64{&fresh, &old} {

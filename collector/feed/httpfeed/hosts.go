@@ -23,6 +23,7 @@ const maxQuestion = 1 << 20
 type Hosts struct {
 	capacity.Head
 	Matching int64           `json:"matching"` // hosts that meet the filters, on all pages
+	Reasons  []hosts.Reason  `json:"reasons"`  // their devices that meet the filters, by why they are in their state
 	Hosts    []hosts.Host    `json:"hosts"`
 	Next     string          `json:"next,omitempty"` // cursor of the next page
 	Missing  []hosts.Missing `json:"missing"`        // parts whose hosts are not among them
@@ -96,7 +97,7 @@ func (src Source) hosts(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	doc := &Hosts{Head: head, Matching: page.Matching, Hosts: page.Hosts, Missing: page.Missing}
+	doc := &Hosts{Head: head, Matching: page.Matching, Reasons: page.Reasons, Hosts: page.Hosts, Missing: page.Missing}
 	if page.Next != nil {
 		doc.Next = q.Cursor(page.Next)
 	}

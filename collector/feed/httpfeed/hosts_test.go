@@ -37,7 +37,7 @@ func (l *lister) handler(t *testing.T, ready bool) http.Handler {
 func somePage() hosts.Page {
 	worth := capacity.Flops(989_500_000)
 	return hosts.Page{
-		Matching: 3, Next: &hosts.Key{Centre: "guian", Host: "h-1"},
+		Matching: 3, Reasons: []hosts.Reason{{Reason: "cores", Devices: 2}, {Reason: "slices", Devices: 1}}, Next: &hosts.Key{Centre: "guian", Host: "h-1"},
 		Missing: []hosts.Missing{{Centre: "guiyang", Part: 4, Owner: "two:8470", Why: hosts.Silent}},
 		Hosts: []hosts.Host{
 			{

@@ -17,6 +17,7 @@ import (
 
 	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/collector/console"
 	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/history"
 	"github.com/exameter/exameter/collector/hosts"
@@ -79,9 +80,14 @@ func routes(src Source) *routed {
 	get("/metrics", promhttp.HandlerFor(src.Metrics, promhttp.HandlerOpts{Timeout: 10 * time.Second}).ServeHTTP)
 	get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
 	get("/readyz", src.readyz)
-	mux.Handle("/", counted(src.Requests, "other", func(w http.ResponseWriter, r *http.Request) {
+	nothing := func(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, "", fmt.Sprintf("there is nothing at %.100q", r.URL.Path))
-	}))
+	}
+	// The page is for people, and no part of what openapi.yaml describes.
+	page := readOnly(console.New(http.HandlerFunc(nothing)).ServeHTTP)
+	mux.ServeMux.Handle("/{$}", counted(src.Requests, "/", page))
+	mux.ServeMux.Handle(console.Prefix, counted(src.Requests, console.Prefix, page))
+	mux.Handle("/", counted(src.Requests, "other", nothing))
 	return mux
 }
 

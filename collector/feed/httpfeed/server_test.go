@@ -183,7 +183,8 @@ func TestProblems(t *testing.T) {
 		{"GET", "/v1/centres?by=centre", "by", "is not a parameter: want kind, precision", 400},
 		{"POST", "/v1/capacity", "", "want GET or HEAD", 405},
 		{"GET", "/v2/capacity", "", `there is nothing at "/v2/capacity"`, 404},
-		{"GET", "/", "", "there is nothing at", 404},
+		{"GET", "/console/none.js", "", `there is nothing at "/console/none.js"`, 404},
+		{"POST", "/", "", "want GET or HEAD", 405},
 	} {
 		w := get(h, tc.method, tc.target)
 		var p Problem
