@@ -89,7 +89,7 @@ func (w *worker) tick() {
 			delete(w.parts, id)
 		}
 	}
-	var stats fleet.Stats
+	stats := map[string]*fleet.Stats{}
 	breath := breathe()
 	for _, id := range w.c.owned.all(func(p consume.Part) bool { return w.c.workerOf(p) == w }) {
 		p := w.part(id)
@@ -99,9 +99,20 @@ func (w *worker) tick() {
 		breath.take(w.c)
 		w.publish(p)
 		one := p.fleet.Stats()
-		stats.Add(&one)
+		w.heard(p, &one)
+		if stats[id.Centre] == nil {
+			stats[id.Centre] = new(fleet.Stats)
+		}
+		stats[id.Centre].Add(&one)
 	}
 	w.c.stats.put(w, stats)
+}
+
+// heard counts what agents of a part said they dropped and saw since it was looked at last.
+func (w *worker) heard(p *part, s *fleet.Stats) {
+	w.c.metrics.Dropped.WithLabelValues(p.id.Centre).Add(float64(s.DroppedRecords - p.dropped))
+	w.c.metrics.XIDs.WithLabelValues(p.id.Centre).Add(float64(s.XIDErrors - p.xids))
+	p.dropped, p.xids = s.DroppedRecords, s.XIDErrors
 }
 
 func (w *worker) step() {
