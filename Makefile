@@ -58,12 +58,12 @@ demo: build ## Show a province on this machine, this machine in it; end it with 
 	bin/exameter demo $(DEMO)
 
 .PHONY: test
-test: deps-test kafka databases promtool nvmlsim ## Run all tests, with a real Kafka, real databases and a simulated NVIDIA driver, and fuzz exporters for a minute
+test: deps-test kafka databases promtool grafana nvmlsim ## Run all tests, with a real Kafka, real databases, a real Prometheus and a simulated NVIDIA driver, and fuzz exporters for a minute
 	go test -timeout 10m ./...
 	go test -run '^$$' -fuzz '^FuzzServed$$' -fuzztime $(SERVEDTIME) -fuzzminimizetime 1x ./agent/device/exporter
 
 .PHONY: race
-race: deps-test kafka databases promtool nvmlsim ## Run all tests under the race detector
+race: deps-test kafka databases promtool grafana nvmlsim ## Run all tests under the race detector
 	go test -race -timeout 20m ./...
 
 .PHONY: check
@@ -98,7 +98,7 @@ modules: deps
 
 .PHONY: generated
 generated: deps
-	go test -count=1 ./test/house
+	go test -count=1 ./test/house ./dashboards/gen
 	go test -count=1 -run 'Docs|Wire' $(GENERATED)
 
 .PHONY: docs
@@ -178,8 +178,16 @@ databases: ## Fetch the InfluxDB and the VictoriaMetrics that the tests write to
 	@test/databases/fetch.sh
 
 .PHONY: promtool
-promtool: ## Fetch the promtool that tests check rules and metrics with
+promtool: ## Fetch the Prometheus and the promtool that tests check rules, metrics and dashboards with
 	@packaging/promtool.sh
+
+.PHONY: grafana
+grafana: deps-test ## Fetch the types that Grafana publishes of dashboards, and the compiler that checks them
+	@packaging/grafana.sh
+
+.PHONY: dashboards
+dashboards: deps ## Write the Grafana dashboards in dashboards/grafana anew
+	cd dashboards && go run ./gen
 
 .PHONY: nvmlsim
 nvmlsim: deps ## Build the simulated NVIDIA driver library

@@ -116,6 +116,8 @@ have git || missing+=(git)
 if [ "$want" = test ]; then
 	java_ready || { if may_install; then as_root apt-get -qq update </dev/null && updated=1; fi; missing+=("$(java_package)"); }
 	have mvn || missing+=(maven)
+	have node || missing+=(nodejs)
+	have npm || missing+=(npm)
 fi
 if [ "$want" = cross ]; then
 	cross_c_ready || missing+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)

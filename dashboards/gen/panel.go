@@ -66,7 +66,6 @@ const (
 	days    unit = "suffix: d"
 	count   unit = "short"
 	perSec  unit = "suffix: /s"
-	day     unit = "dateTimeAsIso"
 	memory  unit = "bytes"
 )
 
