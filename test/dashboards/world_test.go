@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -171,15 +170,6 @@ func (w *world) oddHost(ctx context.Context, cfg broker.Config, centre string) {
 // startPrometheus starts one that scrapes the collectors and evaluates the rules once a second.
 func (w *world) startPrometheus() {
 	w.Helper()
-	program, err := exec.LookPath("prometheus")
-	if err != nil {
-		if program, err = filepath.Abs("../../.cache/prometheus/usr/bin/prometheus"); err != nil {
-			w.Fatal(err)
-		}
-		if _, err := os.Stat(program); err != nil {
-			w.Fatal("no prometheus on PATH nor in .cache: run `make promtool` first")
-		}
-	}
 	dir, addr := w.TempDir(), process.FreeAddr(w)
 	file := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -198,7 +188,7 @@ scrape_configs:
   - job_name: exameter
     static_configs: [{targets: [`+strings.Join(targets, ", ")+`]}]
 `)
-	p, err := process.Start(filepath.Join(dir, "log"), nil, program, "--config.file="+filepath.Join(dir, "prometheus.yml"),
+	p, err := process.Start(filepath.Join(dir, "log"), nil, program(w.T, "prometheus"), "--config.file="+filepath.Join(dir, "prometheus.yml"),
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr)
 	if err != nil {
 		w.Fatal(err)
