@@ -43,6 +43,14 @@ java_ready() {
 	[ "${version:-0}" -ge 17 ]
 }
 
+# node_ready: a Node.js that runs the compiler of the dashboards' test, with npm.
+node_ready() {
+	local version
+	have node && have npm || return 1
+	version=$(node --version 2>/dev/null | sed 's/^v//; s/[.].*//')
+	[ "${version:-0}" -ge 18 ]
+}
+
 # java_package: the oldest headless Java from 17 on that this system's index offers.
 java_package() {
 	local release
@@ -116,8 +124,7 @@ have git || missing+=(git)
 if [ "$want" = test ]; then
 	java_ready || { if may_install; then as_root apt-get -qq update </dev/null && updated=1; fi; missing+=("$(java_package)"); }
 	have mvn || missing+=(maven)
-	have node || missing+=(nodejs)
-	have npm || missing+=(npm)
+	node_ready || missing+=(nodejs npm)
 fi
 if [ "$want" = cross ]; then
 	cross_c_ready || missing+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)

@@ -108,26 +108,27 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 
 // demoRegistry names the centres for people, with what they declared and what the province plans.
 func demoRegistry() *registry.Registry {
-	r := &registry.Registry{Revision: "demo", Province: registry.Province{
-		Name: registry.Name{Zh: "模拟省", En: "Simulated province"}, Target: &registry.Target{Date: day(2027, time.December, 31), Eflops: wholeEflops(260)},
-	}}
+	r := &registry.Registry{Revision: "demo", Province: registry.Province{Name: registry.Name{Zh: "模拟省", En: "Simulated province"}, Target: demoTarget()}}
 	for _, c := range sim.DefaultCentres() {
 		r.Centres = append(r.Centres, registry.Centre{
 			ID: c.ID, Name: registry.Name{Zh: c.Names.ZH, En: c.Names.EN}, Status: registry.Operating, Clusters: demoClusters(&c),
 			// What the default number of hosts makes, by and large: where there are fewer, a centre has declared more than it has.
-			Declared: []registry.Declaration{{Date: day(2026, time.January, 1), Eflops: wholeEflops(c.Weight), Precision: capacity.ByClass}},
+			Declared: []registry.Declaration{{
+				Date:   registry.Date{Time: time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)},
+				Eflops: registry.Eflops{Flops: capacity.Flops(c.Weight) * capacity.Eflop}, Precision: capacity.ByClass,
+			}},
 		})
 	}
 	r.Centres = append(r.Centres, registry.Centre{ID: thisMachine, Name: registry.Name{Zh: "本机", En: "This machine"}, Status: registry.Operating})
 	return r
 }
 
-func day(year int, month time.Month, d int) registry.Date {
-	return registry.Date{Time: time.Date(year, month, d, 0, 0, 0, 0, time.UTC)}
-}
-
-func wholeEflops(n int) registry.Eflops {
-	return registry.Eflops{Flops: capacity.Flops(n) * capacity.Eflop}
+// demoTarget is what the province shall have one day, whatever the number of its hosts.
+func demoTarget() *registry.Target {
+	return &registry.Target{
+		Date:   registry.Date{Time: time.Date(2027, time.December, 31, 0, 0, 0, 0, time.UTC)},
+		Eflops: registry.Eflops{Flops: 260 * capacity.Eflop},
+	}
 }
 
 // demoClusters declares a centre's supercomputers and its farms for rendering.
