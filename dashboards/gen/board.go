@@ -40,6 +40,7 @@ type row struct {
 type variable struct {
 	name, label, metric string
 	title               words
+	first               string // what is chosen at first; all where empty
 }
 
 // object is one of JSON.
@@ -58,9 +59,13 @@ func (b *board) json(language string) ([]byte, error) {
 		"name": "datasource", "type": "datasource", "query": "prometheus", "label": words{"Data source", "数据源"}.in(language),
 	}}
 	for _, v := range b.variables {
+		current := object{"text": []string{"All"}, "value": []string{"$__all"}}
+		if v.first != "" {
+			current = object{"text": []string{v.first}, "value": []string{v.first}}
+		}
 		choices = append(choices, object{
 			"name": v.name, "type": "query", "label": v.title.in(language), "datasource": source, "multi": true, "includeAll": true, "allValue": ".*",
-			"current": object{"text": []string{"All"}, "value": []string{"$__all"}}, "refresh": 2, "sort": 1,
+			"current": current, "refresh": 2, "sort": 1,
 			"query": object{"qryType": 1, "query": fmt.Sprintf("label_values(%s, %s)", v.metric, v.label), "refId": "PrometheusVariableQueryEditor-VariableQuery"},
 		})
 	}

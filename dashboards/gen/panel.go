@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -183,21 +185,60 @@ func (p *panel) overrides(language string) []object {
 		}
 	}
 	for _, c := range p.columns {
-		if c.unit == "" {
-			continue
+		if properties := c.properties(language); len(properties) > 0 {
+			out = append(out, object{"matcher": object{"id": "byName", "options": c.title.in(language)}, "properties": properties})
 		}
-		properties := []object{{"id": "unit", "value": string(c.unit)}}
-		if c.unit == eflops || c.unit == share || c.unit == seconds || c.unit == gflopsW {
-			properties = append(properties, object{"id": "decimals", "value": c.unit.decimals()})
+	}
+	return append(out, p.legends(language)...)
+}
+
+// properties are what a column is shown with.
+func (c *column) properties(language string) (out []object) {
+	if c.unit != "" {
+		out = append(out, object{"id": "unit", "value": string(c.unit)})
+	}
+	if c.unit == eflops || c.unit == share || c.unit == seconds || c.unit == gflopsW {
+		out = append(out, object{"id": "decimals", "value": c.unit.decimals()})
+	}
+	if c.levels != nil {
+		out = append(out,
+			object{"id": "thresholds", "value": object{"mode": "absolute", "steps": steps(c.levels)}},
+			object{"id": "custom.cellOptions", "value": object{"type": "color-text"}})
+	}
+	if said := inChinese[c.name]; said != nil && language == "zh" {
+		texts := object{}
+		for value, text := range said {
+			texts[value] = object{"text": text}
 		}
-		if c.levels != nil {
-			properties = append(properties,
-				object{"id": "thresholds", "value": object{"mode": "absolute", "steps": steps(c.levels)}},
-				object{"id": "custom.cellOptions", "value": object{"type": "color-text"}})
-		}
-		out = append(out, object{"matcher": object{"id": "byName", "options": c.title.in(language)}, "properties": properties})
+		out = append(out, object{"id": "mappings", "value": []object{{"type": "value", "options": texts}}})
 	}
 	return out
+}
+
+// legends translate what a legend takes from a label.
+func (p *panel) legends(language string) (out []object) {
+	for _, q := range p.queries {
+		label := strings.TrimSuffix(strings.TrimPrefix(q.legend.in(language), "{{"), "}}")
+		said := inChinese[label]
+		if language != "zh" || p.kind == table || q.legend.in(language) != "{{"+label+"}}" {
+			continue
+		}
+		for _, value := range slices.Sorted(maps.Keys(said)) {
+			out = append(out, object{
+				"matcher": object{"id": "byName", "options": value}, "properties": []object{{"id": "displayName", "value": said[value]}},
+			})
+		}
+	}
+	return out
+}
+
+// inChinese are the values of labels that are words, by label. Reasons, models and the names of vendors are what they are in every language.
+var inChinese = map[string]map[string]string{
+	"class":    {"intelligent": "智能", "general": "通用", "super": "超算"},
+	"domestic": {"yes": "是", "no": "否", "unknown": "未知"},
+	"kind":     {"accelerator": "加速器", "cpu": "处理器"},
+	"state":    {"busy": "占用", "free": "空闲", "drained": "停用", "faulty": "故障", "stale": "失联"},
+	"status":   {"planned": "规划", "building": "在建", "operating": "运营"},
 }
 
 func (u unit) decimals() int {

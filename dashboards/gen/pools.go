@@ -4,16 +4,17 @@ var (
 	noPools = words{"Unknown: no collector tells fresh pools", "未知：没有汇集器给出新鲜的资源池数据"}
 
 	vendorChoice = variable{name: "vendor", label: "vendor", metric: "exameter:pool_devices", title: words{"Vendor", "厂商"}}
+	kindChoice   = variable{name: "kind", label: "kind", metric: "exameter:pool_devices", title: words{"Kind", "类型"}, first: "accelerator"}
 	modelChoice  = variable{name: "model", label: "model", metric: "exameter:pool_devices", title: words{"Model", "型号"}}
 )
 
 // chosen is what the variables of the dashboard of pools select.
-func chosen() string { return in("centre", "vendor", "model") }
+func chosen() string { return in("kind", "centre", "vendor", "model") }
 
 // poolTable lists pools.
 func poolTable(matchers string) panel {
 	by := func(expr string) query {
-		return query{expr: `sum by (centre, cluster, vendor, model, domestic) (` + expr + `)`}
+		return query{expr: `sum by (centre, cluster, kind, vendor, model, domestic) (` + expr + `)`}
 	}
 	return panel{
 		kind: table, w: 24, h: 14, title: words{"Pools", "资源池"}, missing: noPools,
@@ -25,11 +26,12 @@ func poolTable(matchers string) panel {
 			by(`exameter:free_gangs{` + matchers + `,size="8"}`),
 			by(`exameter:pool_flops{` + matchers + `,state="rated"} / 1e18`),
 			by(`exameter:pool_flops{` + matchers + `,state="free"} / 1e18`),
-			{expr: `max by (centre, cluster, vendor, model, domestic) (exameter_pool_report_age_seconds{` + matchers + `} and on (job, instance) exameter:pools_reader)`},
+			{expr: `max by (centre, cluster, kind, vendor, model, domestic) (exameter_pool_report_age_seconds{` + matchers + `} and on (job, instance) exameter:pools_reader)`},
 		},
 		columns: []column{
 			{name: "centre", title: words{"Centre", "算力中心"}},
 			{name: "cluster", title: words{"Cluster", "集群"}},
+			{name: "kind", title: words{"Kind", "类型"}},
 			{name: "vendor", title: words{"Vendor", "厂商"}},
 			{name: "model", title: words{"Model", "型号"}},
 			{name: "domestic", title: words{"Domestic", "国产"}},
@@ -46,7 +48,7 @@ func poolTable(matchers string) panel {
 
 // pools is for dispatchers: what is free where, and of what model.
 var pools = board{
-	name: "pools", title: words{"Pools and models", "资源池与型号"}, from: "now-6h", refresh: "10s", variables: []variable{centreChoice, vendorChoice, modelChoice},
+	name: "pools", title: words{"Pools and models", "资源池与型号"}, from: "now-6h", refresh: "10s", variables: []variable{kindChoice, centreChoice, vendorChoice, modelChoice},
 	about: words{"What is free, of which model, and where. A dispatcher asks /v1/match before it sends work.", "空闲的是什么型号、在哪里。调度在派发任务之前应查询 /v1/match。"},
 	rows: []row{
 		{panels: []panel{

@@ -138,7 +138,7 @@ var province = board{
 				queries: []query{{expr: `sum(exameter:power_watts)`}},
 			},
 			{
-				kind: number, w: 6, h: 5, title: words{"Power measured of", "功率已测比例"}, missing: noPower, unit: share, decimals: 1, levels: wantsAll,
+				kind: number, w: 6, h: 5, title: words{"Power measured of", "功率已测比例"}, missing: noPower, unit: share, decimals: 1, levels: []level{{0, "red"}, {0.5, "orange"}, {0.9, "green"}},
 				about:   words{"Devices whose power is measured, of those online.", "有功率实测值的设备占在线设备之比。"},
 				queries: []query{{expr: ratio(`sum(exameter_power_devices and on (job, instance) exameter:reader)`, `sum(exameter:devices{state="online"})`)}},
 			},
