@@ -45,7 +45,7 @@ var health = board{
 			bad(6, words{"Records waiting in agents", "代理待发记录"}, words{"As their last reports say. It grows while Kafka cannot be reached.", "以最近一次上报为准。无法连接 Kafka 时增长。"}, `sum(exameter_agent_queued_records{`+in("centre")+`})`),
 			bad(6, words{"Records dropped within an hour", "一小时内丢弃记录"}, words{"By agents whose queue was full.", "因代理队列已满而丢弃。"}, `ceil(sum(increase(exameter_agent_dropped_records_total{`+in("centre")+`}[1h])))`),
 			bad(6, words{"Hosts with a source that fails", "有读取失败的主机"}, words{"Something of them is not measured; exameter-agent check says what.", "有内容未能测量；用 exameter-agent check 查明。"}, `sum(exameter_hosts_source_failing{`+in("centre")+`})`),
-			bad(6, words{"Hosts with a wrong clock", "时钟错误的主机"}, words{"More than a minute from the broker's. Of all centres.", "与 Kafka 服务器相差超过一分钟。全部中心之和。"}, `sum(exameter_hosts_skewed)`),
+			bad(6, words{"Hosts with a wrong clock", "时钟错误的主机"}, words{"More than a minute from the broker's.", "与 Kafka 服务器相差超过一分钟。"}, `sum(exameter_hosts_skewed{`+in("centre")+`})`),
 			{
 				kind: lines, w: 12, h: 8, title: words{"Records waiting and dropped", "待发与丢弃记录"}, missing: noFigures, unit: count, about: words{"Waiting in agents, and dropped by them a minute.", "代理中待发的记录，以及每分钟丢弃的记录。"},
 				queries: []query{

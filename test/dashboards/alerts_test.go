@@ -49,7 +49,7 @@ var well = map[string]string{
 	`exameter_agent_xid_errors_total{job="exameter",instance="a",centre="x"}`:                         "7x120",
 	`exameter_agent_dropped_records_total{job="exameter",instance="a",centre="x"}`:                    "7x120",
 	`exameter_hosts_source_failing{job="exameter",instance="a",centre="x"}`:                           "0x120",
-	`exameter_hosts_skewed{job="exameter",instance="a"}`:                                              "0x120",
+	`exameter_hosts_skewed{job="exameter",instance="a",centre="x"}`:                                   "0x120",
 	`exameter_hosts_unsettled{job="exameter",instance="a"}`:                                           "0x120",
 	`exameter_partition_lag_records{job="exameter",instance="a",topic="t",partition="0"}`:             "9x120",
 	`exameter_partitions_failing{job="exameter",instance="a"}`:                                        "0x120",
@@ -134,7 +134,7 @@ var ills = map[string]ill{
 		map[string]string{"exameter_agent_dropped_records_total{": "0x20 150x100"}, "20m", "25m", map[string]string{"severity": "warning", "centre": "x"}, "Agents of x dropped 150 records.",
 	},
 	"ExameterClocksWrong": {
-		map[string]string{"exameter_hosts_skewed{": "0x10 2x110"}, "24m", "27m", map[string]string{"severity": "warning"}, "The clocks of 2 hosts are more than a minute wrong.",
+		map[string]string{"exameter_hosts_skewed{": "0x10 2x110"}, "24m", "27m", map[string]string{"severity": "warning", "centre": "x"}, "The clocks of 2 hosts of x are more than a minute wrong.",
 	},
 	"ExameterModelUnpriced": {
 		map[string]string{"exameter_model_devices_unpriced{": "0x10 16x110"},

@@ -165,7 +165,6 @@ var (
 	contestedDesc        = desc("devices_contested", "Devices that more than one host of a part claims; each counts once.")
 	contendersDesc       = desc("hosts_contending", "Hosts that claim a device which hosts of other parts claim too; it counts once.")
 	unsettledDesc        = desc("hosts_unsettled", "Hosts with devices that count nowhere yet, because other parts have to be asked first.")
-	skewedDesc           = desc("hosts_skewed", "Hosts whose last report's own time is more than a minute from its record time.")
 
 	lagDesc         = desc("partition_lag_records", "Records of a partition that are not read yet, as of the last fetch.", "topic", "partition")
 	failingDesc     = desc("partitions_failing", "Partitions and look-ups that fail at the moment.")
@@ -201,7 +200,7 @@ var (
 func (r reader) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range slices.Concat(centreDescs, agentDescs, poolDescs, []*prometheus.Desc{
 		flopsDesc, devicesDesc, unpricedDesc, modelDesc, utilisationDesc, powerDesc, hostsDesc, coverageDesc, ageDesc, revisionDesc, asOfDesc, readyDesc,
-		uninventoriedHosts, uninventoriedDevices, contestedDesc, contendersDesc, unsettledDesc, skewedDesc,
+		uninventoriedHosts, uninventoriedDevices, contestedDesc, contendersDesc, unsettledDesc,
 		lagDesc, failingDesc, reconnectsDesc, stallsDesc, offsetsLostDesc, corruptDesc, producerDesc, quarantineDesc,
 		claimsDesc, ownedDesc, partsDesc, oldestDesc, generationDesc, rebalancesDesc, groupDesc, publishedDesc,
 		watchersDesc, queriesDesc, eventsDesc, slowDesc, feedDesc, writesDesc, linesDesc,
@@ -241,7 +240,6 @@ func (r reader) Collect(ch chan<- prometheus.Metric) {
 	gauge(contestedDesc, float64(f.ContestedDevices))
 	gauge(contendersDesc, float64(f.Contenders))
 	gauge(unsettledDesc, float64(f.UnsettledHosts))
-	gauge(skewedDesc, float64(f.SkewedHosts))
 	collectAgents(r.src.Centres(), gauge)
 	c := r.src.Consume()
 	for _, p := range c.Partitions {
