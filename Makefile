@@ -33,7 +33,7 @@ API ?=
 # Arguments of `make bench-stream`, as in: make bench-stream STREAM="-watchers 1000 -query by=pool".
 STREAM ?=
 # What tests need beside the code: see the targets of these names.
-TESTED := deps-test kafka databases promtool slurm nvmlsim browser
+TESTED := deps-test kafka databases promtool grafana slurm nvmlsim browser
 # Length of one fuzz target's run, and of one benchmark's.
 FUZZTIME ?= 20s
 # How long make test lets hostile exporters serve what they like.
@@ -60,7 +60,7 @@ demo: build ## Show a province on this machine, this machine in it; end it with 
 	bin/exameter demo $(DEMO)
 
 .PHONY: test
-test: $(TESTED) ## Run all tests, with a real Kafka, real databases, a real browser and a simulated NVIDIA driver, and fuzz exporters for a minute
+test: $(TESTED) ## Run all tests, with a real Kafka, real databases, a real Prometheus, a real browser and a simulated NVIDIA driver, and fuzz exporters for a minute
 	go test -timeout 10m ./...
 	go test -run '^$$' -fuzz '^FuzzServed$$' -fuzztime $(SERVEDTIME) -fuzzminimizetime 1x ./agent/device/exporter
 
@@ -104,7 +104,7 @@ modules: deps
 
 .PHONY: generated
 generated: deps
-	go test -count=1 ./test/house
+	go test -count=1 ./test/house ./dashboards/gen
 	go test -count=1 -run 'Docs|Wire' $(GENERATED)
 
 .PHONY: docs
@@ -195,8 +195,16 @@ test/console/node_modules/.package-lock.json: test/console/package-lock.json
 	@touch $@
 
 .PHONY: promtool
-promtool: ## Fetch the promtool that tests check rules and metrics with
+promtool: ## Fetch the Prometheus and the promtool that tests check rules, metrics and dashboards with
 	@packaging/promtool.sh
+
+.PHONY: grafana
+grafana: deps-test ## Fetch the types that Grafana publishes of dashboards, and the compiler that checks them
+	@packaging/grafana.sh
+
+.PHONY: dashboards
+dashboards: deps ## Write the Grafana dashboards in dashboards/grafana anew
+	cd dashboards && go run ./gen
 
 .PHONY: nvmlsim
 nvmlsim: deps ## Build the simulated NVIDIA driver library

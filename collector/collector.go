@@ -211,7 +211,7 @@ func newCollector(cfg Config, opts Options) (*collector, error) {
 	pricing := Pricing(cat, reg)
 	c.pricing.Store(&pricing)
 	c.metrics = metrics.New(opts.Version, metrics.Source{
-		Snapshot: c.snapshot.Load, Fleet: c.stats.sum, Parts: c.parts,
+		Snapshot: c.snapshot.Load, Registry: c.registry.Load, Fleet: c.stats.sum, Centres: c.stats.centres, Parts: c.parts,
 		Consume: func() consume.Stats { return c.consumer.Stats() }, Quarantine: func() quarantine.Stats { return c.quarantine.Stats() },
 		Ready: c.ready.Load, Stream: c.stream.Stats, Feed: func() kafkafeed.Stats { return c.feed.Stats() }, Lines: c.lines.Stats,
 	})

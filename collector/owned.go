@@ -82,14 +82,15 @@ func spot(p consume.Part, n int) int {
 // counts sums the workers' fleets' counts.
 type counts struct {
 	mu  sync.Mutex
-	per map[*worker]fleet.Stats
+	per map[*worker]map[string]*fleet.Stats // by centre
 }
 
-func (c *counts) put(w *worker, s fleet.Stats) {
+// put takes a worker's counts by centre, which nobody changes any more.
+func (c *counts) put(w *worker, s map[string]*fleet.Stats) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.per == nil {
-		c.per = map[*worker]fleet.Stats{}
+		c.per = map[*worker]map[string]*fleet.Stats{}
 	}
 	c.per[w] = s
 }
@@ -97,8 +98,25 @@ func (c *counts) put(w *worker, s fleet.Stats) {
 func (c *counts) sum() (s fleet.Stats) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, one := range c.per {
-		s.Add(&one)
+	for _, centres := range c.per {
+		for _, one := range centres {
+			s.Add(one)
+		}
 	}
 	return s
+}
+
+// centres returns the counts by centre.
+func (c *counts) centres() map[string]fleet.Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := map[string]fleet.Stats{}
+	for _, centres := range c.per {
+		for centre, one := range centres {
+			s := out[centre]
+			s.Add(one)
+			out[centre] = s
+		}
+	}
+	return out
 }

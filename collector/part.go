@@ -34,6 +34,8 @@ type part struct {
 	generation int32              // under which it was
 	when       time.Time
 	checked    time.Time // when the fleet was recounted last
+
+	dropped, xids int64 // what was counted of the fleet's
 }
 
 // newPart begins a part anew.

@@ -114,14 +114,25 @@ func (w *worker) round() {
 	slices.SortFunc(w.order, func(a, b consume.Part) int {
 		return cmp.Or(strings.Compare(a.Centre, b.Centre), cmp.Compare(a.Number, b.Number))
 	})
-	var stats fleet.Stats
+	stats := map[string]*fleet.Stats{}
 	for _, id := range w.order {
 		if p := w.parts[id]; p != nil && w.c.consumer.Rebuilt(id, p.epoch) {
 			one := p.fleet.Stats()
-			stats.Add(&one)
+			w.heard(p, &one)
+			if stats[id.Centre] == nil {
+				stats[id.Centre] = new(fleet.Stats)
+			}
+			stats[id.Centre].Add(&one)
 		}
 	}
 	w.c.stats.put(w, stats)
+}
+
+// heard counts what agents of a part said they dropped and saw since it was looked at last.
+func (w *worker) heard(p *part, s *fleet.Stats) {
+	w.c.metrics.Dropped.WithLabelValues(p.id.Centre).Add(float64(s.DroppedRecords - p.dropped))
+	w.c.metrics.XIDs.WithLabelValues(p.id.Centre).Add(float64(s.XIDErrors - p.xids))
+	p.dropped, p.xids = s.DroppedRecords, s.XIDErrors
 }
 
 func (w *worker) step() {

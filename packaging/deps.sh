@@ -43,7 +43,7 @@ java_ready() {
 	[ "${version:-0}" -ge 17 ]
 }
 
-# node_ready: a Node.js that the browser's driver runs on, with npm.
+# node_ready: a Node.js that runs the browser's driver and the compiler of the dashboards' test, with npm.
 node_ready() {
 	local version
 	have node && have npm || return 1

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Gets promtool, with which tests check what exameter prints for Prometheus, into .cache/prometheus: Debian's package is unpacked there and
-# not installed, as it would start a server. A promtool on PATH is taken as it is.
+# Gets Prometheus and its promtool, with which tests check rules, metrics and dashboards, into .cache/prometheus: Debian's package is unpacked
+# there and not installed, as it would start a server. Those on PATH are taken as they are.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-command -v promtool >/dev/null && exit 0
-[ -x .cache/prometheus/usr/bin/promtool ] && exit 0
+have() { command -v "$1" >/dev/null || [ -x ".cache/prometheus/usr/bin/$1" ]; }
+have promtool && have prometheus && exit 0
 if ! command -v apt-get >/dev/null || ! command -v dpkg >/dev/null; then
-	echo "promtool: install Prometheus, whose promtool the tests need, and run make again" >&2
+	echo "promtool: install Prometheus, which the tests need with its promtool, and run make again" >&2
 	exit 1
 fi
 mkdir -p .cache/prometheus
@@ -18,4 +18,4 @@ if ! fetch 2>/dev/null; then
 	fetch
 fi
 dpkg -x prometheus_*.deb .
-rm -f prometheus_*.deb usr/bin/prometheus
+rm -f prometheus_*.deb

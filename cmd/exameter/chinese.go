@@ -59,4 +59,6 @@ var inChinese = map[string]string{
 	"%s Eflops rest on peaks of confidence %q (%s)": "%s Eflops 所依据的峰值可信度为 %q（%s）",
 
 	"… %d more lines": "……另有 %d 行",
+
+	"%d dashboards written to %s": "已将 %d 个仪表盘写入 %s",
 }

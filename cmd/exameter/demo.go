@@ -106,12 +106,17 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 	return temporary(func(dir string) error { return f.play(cmd, o, p, dir) })
 }
 
-// demoRegistry names the centres for people.
+// demoRegistry names the centres for people, with what they declared and what the province plans.
 func demoRegistry() *registry.Registry {
 	r := &registry.Registry{Revision: "demo", Province: registry.Province{Name: registry.Name{Zh: "模拟省", En: "Simulated province"}, Target: demoTarget()}}
 	for _, c := range sim.DefaultCentres() {
 		r.Centres = append(r.Centres, registry.Centre{
 			ID: c.ID, Name: registry.Name{Zh: c.Names.ZH, En: c.Names.EN}, Status: registry.Operating, Clusters: demoClusters(&c),
+			// What the default number of hosts makes, by and large: where there are fewer, a centre has declared more than it has.
+			Declared: []registry.Declaration{{
+				Date:   registry.Date{Time: time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)},
+				Eflops: registry.Eflops{Flops: capacity.Flops(c.Weight) * capacity.Eflop}, Precision: capacity.ByClass,
+			}},
 		})
 	}
 	r.Centres = append(r.Centres, registry.Centre{ID: thisMachine, Name: registry.Name{Zh: "本机", En: "This machine"}, Status: registry.Operating})

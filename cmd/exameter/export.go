@@ -12,12 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/exameter/exameter/client"
+	"github.com/exameter/exameter/dashboards"
 )
 
 func exportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "Print what other schedulers take",
+		Short: "Print what other schedulers take, and what Prometheus and Grafana watch with",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return misused(cmd, "unexpected argument %q", args[0])
@@ -26,7 +27,7 @@ func exportCommand() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(exportPrometheusCommand(), exportRulesCommand(), exportAdapterCommand(), exportSlurmCommand())
+	cmd.AddCommand(exportPrometheusCommand(), exportRulesCommand(), exportAdapterCommand(), exportSlurmCommand(), exportGrafanaCommand())
 	return cmd
 }
 
@@ -44,7 +45,7 @@ func exportPrometheusCommand() *cobra.Command {
 		Short: "Print pools as metrics for Prometheus: what is free, and how many gangs fit",
 		Long: `Print every pool as metrics in Prometheus' text format, for the textfile collector of node_exporter or a Pushgateway: devices and
 flop/s by state, the gangs of each size that are free on single hosts, ages, and the revision and time of the figures. The collector's own
-/metrics has no series by pool.`,
+/metrics has the same: this is for a Prometheus that does not reach it, and for other sizes of gangs.`,
 		Example: `  exameter export prometheus --gang 1,8 > /var/lib/prometheus/node-exporter/exameter.prom.new &&
     mv /var/lib/prometheus/node-exporter/exameter.prom.new /var/lib/prometheus/node-exporter/exameter.prom`,
 		Args: takes(0, 0),
@@ -151,7 +152,7 @@ func metricsText(all ...prometheus.Collector) ([]byte, error) {
 type freshFlags struct{ within time.Duration }
 
 func (f *freshFlags) flags(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&f.within, "fresh", time.Minute, "how old exported figures may be: older ones are no longer shown as free")
+	cmd.Flags().DurationVar(&f.within, "fresh", time.Minute, "how old figures may be: older ones are not recorded, and not shown as free")
 }
 
 func (f *freshFlags) check(cmd *cobra.Command) error {
@@ -166,15 +167,16 @@ func exportRulesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prometheus-rules",
 		Short: "Print recording and alerting rules for Prometheus",
-		Long: `Print rules for Prometheus. Recording rules make of "export prometheus" what a scheduler asks for: free gangs, devices and flop/s by centre
-and model, of figures that are fresh; what is not fresh is not there, as silence is never idle. Alerts are about the collector's own metrics.`,
+		Long: `Print rules for Prometheus. Recording rules read one of the collectors that are scraped, and make of it what dashboards show and what a
+scheduler asks for: free gangs, devices and flop/s by centre and model, of figures that are fresh; what is not fresh is not there, as silence is
+never idle. Where Prometheus does not reach a collector, "export prometheus" stands in for its pools. docs/alerts.md explains the alerts.`,
 		Example: `  exameter export prometheus-rules > /etc/prometheus/rules/exameter.yml`,
 		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(cmd); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), prometheusRules, int64(f.within.Seconds()))
+			_, err := fmt.Fprint(cmd.OutOrStdout(), "# Written by exameter export prometheus-rules.\n"+dashboards.Rules(f.within))
 			return err
 		},
 	}

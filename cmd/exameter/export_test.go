@@ -9,9 +9,11 @@ import (
 	"strings"
 	"testing"
 	"text/template"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/exameter/exameter/dashboards"
 	"github.com/exameter/exameter/test/stub"
 )
 
@@ -74,93 +76,45 @@ func TestExportPrometheus(t *testing.T) {
 	}
 }
 
-// rulesTest has Prometheus' own engine evaluate the rules over metrics that go quiet: samples are a minute apart, and the export
-// stands still after the third.
-const rulesTest = `
-rule_files: [rules.yml]
-evaluation_interval: 1m
-tests:
-  - interval: 1m
-    input_series:
-      - {series: 'exameter_export_as_of_timestamp_seconds', values: '0 60 120 120 120 120 120'}
-      - {series: 'exameter_pool_free_gangs{centre="a",cluster="x",kind="accelerator",vendor="v",model="m",class="intelligent",domestic="yes",size="8"}', values: '3 5 7 7 7 7 7'}
-      - {series: 'exameter_pool_free_gangs{centre="b",cluster="x",kind="accelerator",vendor="v",model="m",class="intelligent",domestic="yes",size="8"}', values: '1x6'}
-      - {series: 'exameter_pool_devices{centre="a",cluster="x",kind="accelerator",vendor="v",model="m",class="intelligent",domestic="yes",state="free"}', values: '61x6'}
-      - {series: 'exameter_pool_devices{centre="a",cluster="x",kind="accelerator",vendor="v",model="m",class="intelligent",domestic="yes",state="busy"}', values: '9x6'}
-      - {series: 'exameter_pool_flops{centre="a",cluster="x",kind="accelerator",vendor="v",model="m",class="intelligent",domestic="yes",state="free"}', values: '2e15x6'}
-      - {series: 'exameter_pool_flops{centre="a",cluster="x",kind="accelerator",vendor="v",model="n",class="intelligent",domestic="yes",state="free"}', values: '1e15x6'}
-      - {series: 'exameter_coverage_ratio{centre="a"}', values: '0.9x6'}
-      - {series: 'exameter_coverage_ratio{centre="b"}', values: '1x6'}
-    promql_expr_test:
-      - expr: exameter:free_gangs
-        eval_time: 2m
-        exp_samples:
-          - {labels: 'exameter:free_gangs{centre="a",cluster="x",vendor="v",model="m",domestic="yes",size="8"}', value: 7}
-          - {labels: 'exameter:free_gangs{centre="b",cluster="x",vendor="v",model="m",domestic="yes",size="8"}', value: 1}
-      - expr: exameter:free_devices
-        eval_time: 2m
-        exp_samples: [{labels: 'exameter:free_devices{centre="a",cluster="x",vendor="v",model="m",domestic="yes"}', value: 61}]
-      - expr: exameter:free_flops
-        eval_time: 2m
-        exp_samples: [{labels: 'exameter:free_flops{centre="a",class="intelligent"}', value: 3e15}]
-      # Silence is never idle: nothing is free any more once nobody has said so for a minute.
-      - {expr: exameter:free_gangs, eval_time: 4m, exp_samples: []}
-      - {expr: exameter:free_devices, eval_time: 4m, exp_samples: []}
-      - {expr: exameter:free_flops, eval_time: 4m, exp_samples: []}
-      - {expr: exameter:export_age_seconds, eval_time: 4m, exp_samples: [{labels: 'exameter:export_age_seconds', value: 120}]}
-    alert_rule_test:
-      - {alertname: ExameterExportStale, eval_time: 2m, exp_alerts: []}
-      - alertname: ExameterExportStale
-        eval_time: 5m
-        exp_alerts: [{exp_labels: {severity: warning}, exp_annotations: {summary: 'Exported capacity is 3m 0s old, and no longer shown as free.'}}]
-      - alertname: ExameterCentreSilent
-        eval_time: 3m
-        exp_alerts: [{exp_labels: {severity: warning, centre: a}, exp_annotations: {summary: 'Only 90% of the hosts of a report; the others'' capacity is not online.'}}]
-`
-
+// TestExportPrometheusRules prints the rules of dashboards/, which are tested there, with the age that was asked for.
 func TestExportPrometheusRules(t *testing.T) {
-	out, said, status := exameter(t, "export", "prometheus-rules", "--fresh", "60s")
+	out, said, status := exameter(t, "export", "prometheus-rules", "--fresh", "90s")
 	if status != 0 {
 		t.Fatal(said)
 	}
+	if !strings.HasSuffix(out, dashboards.Rules(90*time.Second)) || !strings.Contains(out, "expr: vector(90)\n") || strings.Contains(out, "vector(60)") {
+		t.Errorf("the rules are not those of dashboards/ for 90 s:\n%.600s", out)
+	}
 	dir := t.TempDir()
 	file(t, dir, "rules.yml", out)
-	file(t, dir, "test.yml", rulesTest)
-	if text, err := promtool(t, dir, "", "check", "rules", "rules.yml"); err != nil || !strings.Contains(text, "SUCCESS: 10 rules found") {
+	if text, err := promtool(t, dir, "", "check", "rules", "rules.yml"); err != nil || !strings.Contains(text, "SUCCESS: ") {
 		t.Errorf("promtool: %v\n%s", err, text)
-	}
-	if text, err := promtool(t, dir, "", "test", "rules", "test.yml"); err != nil {
-		t.Errorf("promtool: %v\n%s", err, text)
-	}
-	// The check can fail.
-	file(t, dir, "rules.yml", strings.Replace(out, "<= 60", "<= 600", 1))
-	if text, err := promtool(t, dir, "", "test", "rules", "test.yml"); err == nil {
-		t.Errorf("figures of ten minutes pass for fresh:\n%s", text)
 	}
 }
 
-// TestRulesNameWhatIsThere holds the metrics that rules ask for against those that there are.
-func TestRulesNameWhatIsThere(t *testing.T) {
-	c := stub.Start(t)
-	exported, _, _ := exameter(t, "export", "prometheus", "--collector", c.URL)
-	documented, err := os.ReadFile("../../docs/metrics.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := 0
-	for word := range strings.FieldsFuncSeq(prometheusRules, func(r rune) bool {
-		return r != '_' && r != ':' && (r < 'a' || r > 'z')
-	}) {
-		if !strings.HasPrefix(word, "exameter_") {
-			continue
+// TestExportGrafana writes the dashboards of a language, and what provisions them.
+func TestExportGrafana(t *testing.T) {
+	for language, title := range map[string]string{"en": "Exameter: Province", "zh": "Exameter: 全省算力"} {
+		dir := t.TempDir()
+		if _, said, status := exameter(t, "export", "grafana", "--lang", language, dir); status != 0 {
+			t.Fatal(said)
 		}
-		names++
-		if !strings.Contains(exported, "# TYPE "+word+" ") && !strings.Contains(string(documented), "`"+word+"`") {
-			t.Errorf("rules ask for %s, which nobody gives", word)
+		text, err := os.ReadFile(filepath.Join(dir, "dashboards", "province.json"))
+		if err != nil || !strings.Contains(string(text), title) {
+			t.Errorf("%s: %v\n%.300s", language, err, text)
+		}
+		for _, name := range []string{"datasources", "dashboards"} {
+			text, err := os.ReadFile(filepath.Join(dir, "provisioning", name, "exameter.yaml"))
+			if err != nil || !strings.Contains(string(text), "apiVersion: 1\n") {
+				t.Errorf("%s: %v\n%s", name, err, text)
+			}
 		}
 	}
-	if names < 8 {
-		t.Errorf("%d names were found", names)
+	if _, _, status := exameter(t, "export", "grafana", "--lang", "fr", t.TempDir()); status != 2 {
+		t.Errorf("a language that is not there gives status %d", status)
+	}
+	if _, said, status := exameter(t, "export", "grafana", file(t, t.TempDir(), "taken", "")); status != 1 || !strings.Contains(said, "taken") {
+		t.Errorf("a folder that cannot be made gives status %d: %s", status, said)
 	}
 }
 

@@ -11,6 +11,7 @@ type tally struct {
 	cells  []capacity.Cell
 	rated  []int64
 	online []int64
+	faults faults
 }
 
 // grow makes room for so many pools and shapes.
@@ -25,7 +26,7 @@ func (t *tally) grow(pools, shapes int) {
 
 // equal reports whether two tallies, grown alike, are the same.
 func (t *tally) equal(o *tally) bool {
-	return slices.Equal(t.cells, o.cells) && slices.Equal(t.rated, o.rated) && slices.Equal(t.online, o.online)
+	return t.faults == o.faults && slices.Equal(t.cells, o.cells) && slices.Equal(t.rated, o.rated) && slices.Equal(t.online, o.online)
 }
 
 // count adds n times what a host contributes: 1 to count it, -1 to take it back.
@@ -72,6 +73,9 @@ func (f *Fleet) countInto(t *tally, slot uint32, n int64) {
 			} else if d.counts() {
 				owned++
 				free += d.count(c, online, n)
+				if online && d.isFaulty() {
+					t.faults.add(st, n)
+				}
 			}
 		}
 		devices = devices[run:]
@@ -125,6 +129,10 @@ func (f *Fleet) adjust(h *host, statuses []status) {
 		// A device that is not reported has no amounts.
 		if d.claim&isOwned == 0 || st.seen&isReported == 0 || st.state == capacity.Stale {
 			continue
+		}
+		if st.state == capacity.Faulty {
+			f.tally.faults.add(&was, -1)
+			f.tally.faults.add(st, 1)
 		}
 		c := &f.tally.cells[f.pools.poolOf[d.lot]]
 		c.PowerMW += int64(st.power) - int64(was.power)

@@ -12,6 +12,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 	for name, spoil := range map[string]func(f *Fleet){
 		"a device too many":                 func(f *Fleet) { f.tally.cells[0].Devices[capacity.Busy]++ },
 		"a milliwatt too few":               func(f *Fleet) { f.tally.cells[0].PowerMW-- },
+		"a fault too many":                  func(f *Fleet) { f.tally.faults[lost]++ },
 		"a host too many":                   func(f *Fleet) { f.tally.online[f.shape[3]]++ },
 		"a device that nobody owns":         func(f *Fleet) { f.at(3).devices[2].claim &^= isOwned },
 		"an owner that is not in the table": func(f *Fleet) { f.devices.owner.remove(f.at(3).devices[2].hash, 3) },

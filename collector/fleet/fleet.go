@@ -120,6 +120,12 @@ type Stats struct {
 	Contenders           int64 // hosts that hosts of other parts contest a device with
 	UnsettledHosts       int64 // hosts with devices that count nowhere yet: other parts have to be asked first
 	SkewedHosts          int64 // hosts whose last report's own time was more than SkewLimit from its record time
+
+	QueuedRecords  int64  // records that wait in the agents of hosts that report
+	FailingHosts   int64  // hosts that report and have a source that fails
+	DroppedRecords int64  // records that agents said they dropped, since the fleet heard of their hosts
+	XIDErrors      int64  // XID errors that agents said they saw, since then
+	Faults         faults // faulty devices of hosts that report, by reason
 }
 
 // Add counts what o counts as well.
@@ -131,6 +137,13 @@ func (s *Stats) Add(o *Stats) {
 	s.Contenders += o.Contenders
 	s.UnsettledHosts += o.UnsettledHosts
 	s.SkewedHosts += o.SkewedHosts
+	s.QueuedRecords += o.QueuedRecords
+	s.FailingHosts += o.FailingHosts
+	s.DroppedRecords += o.DroppedRecords
+	s.XIDErrors += o.XIDErrors
+	for i, n := range o.Faults {
+		s.Faults[i] += n
+	}
 }
 
 // SkewLimit is how far a record's own time may be from its record time before its host counts as skewed.
@@ -158,6 +171,7 @@ func (f *Fleet) Stats() Stats {
 	s := f.stats
 	s.ContestedDevices = int64(len(f.devices.rivals))
 	s.Contenders, s.UnsettledHosts = int64(len(f.contenders)), int64(len(f.unsettled))
+	s.Faults = f.tally.faults
 	return s
 }
 
@@ -177,6 +191,7 @@ func (f *Fleet) ApplyReport(centre string, r *telemetry.Report, at time.Time) Ou
 		return outcome
 	}
 	f.measureSkew(h, r.Time, at)
+	f.hear(h, r)
 	f.reading.read(h, r)
 	if h.online() && h.is(hasInventory) && f.reading.isLike(h) {
 		f.adjust(h, f.reading.statuses)
@@ -345,6 +360,7 @@ func (f *Fleet) remove(slot uint32) {
 		f.stats.UninventoriedHosts--
 	}
 	f.measureSkew(h, time.Time{}, time.Time{})
+	f.unhear(h)
 	f.stats.UninventoriedDevices -= int64(len(h.extra))
 	old := *h
 	h.devices, h.extra = nil, nil

@@ -52,6 +52,7 @@ func (f *Fleet) silence(slot uint32, age, stale int64) {
 	}
 	f.count(slot, -1)
 	h.set(isStale, true)
+	f.unhear(h)
 	f.count(slot, 1)
 	f.seenAt[slot] = 0
 	f.dirty = true
@@ -157,6 +158,9 @@ func (f *Fleet) Check() error {
 	}
 	if !slices.Equal(t.rated, f.tally.rated) || !slices.Equal(t.online, f.tally.online) {
 		errs = append(errs, errors.New("hosts by shape"))
+	}
+	if t.faults != f.tally.faults {
+		errs = append(errs, fmt.Errorf("faults by reason: have %v, recount %v", f.tally.faults, t.faults))
 	}
 	errs = append(errs, claimed.compare(f)...)
 	if len(errs) == 0 {

@@ -16,6 +16,7 @@ const (
 	hasReport
 	isStale
 	isSkewed
+	isFailing   // a source of its agent fails
 	isContender // hosts of other parts contest a device with it, so that it stands in no cell
 )
 
@@ -32,7 +33,7 @@ type host struct {
 	report    order
 	extra     []extra // what the last report says of devices that the inventory does not list
 	inventory order
-	_         [8]byte
+	said      said
 }
 
 // A host fills cache lines whole.

@@ -229,6 +229,17 @@ func (r *Registry) Centre(id string) *Centre {
 	return nil
 }
 
+// InForce returns the latest declaration that is not later than a moment; nil where there is none. A declaration is in force from the
+// beginning of its day, in UTC, until the next one is.
+func (c *Centre) InForce(at time.Time) (last *Declaration) {
+	for i := range c.Declared {
+		if d := &c.Declared[i]; !d.Date.After(at.UTC().Truncate(24 * time.Hour)) {
+			last = d
+		}
+	}
+	return last
+}
+
 // IDs returns the ids of all centres.
 func (r *Registry) IDs() []string {
 	ids := make([]string, len(r.Centres))

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/registry"
@@ -181,14 +180,9 @@ func (o *observer) measure(centre string, p capacity.Precision, said capacity.Fl
 	return m
 }
 
-// declared compares with the declaration in force. A declaration is in force from the beginning of its day, in UTC, until the next one is.
+// declared compares with the declaration in force.
 func (o *observer) declared(c *Centre) *AgainstDeclared {
-	var last *registry.Declaration
-	for i := range c.Declared {
-		if d := &c.Declared[i]; !d.Date.After(o.s.AsOf.UTC().Truncate(24 * time.Hour)) {
-			last = d
-		}
-	}
+	last := c.InForce(o.s.AsOf)
 	if last == nil {
 		return nil
 	}

@@ -16,12 +16,15 @@ import (
 	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/fleet"
 	"github.com/exameter/exameter/collector/quarantine"
+	"github.com/exameter/exameter/collector/registry"
 )
 
 // Source is where a scrape reads from. Its functions are called from any goroutine.
 type Source struct {
 	Snapshot   func() *capacity.Snapshot // nil before the first fold
+	Registry   func() *registry.Registry
 	Fleet      func() fleet.Stats
+	Centres    func() map[string]fleet.Stats // the same by centre
 	Consume    func() consume.Stats
 	Quarantine func() quarantine.Stats
 	Parts      func() Parts
@@ -57,6 +60,8 @@ type Metrics struct {
 	FutureDated prometheus.Counter
 	// UnknownFields counts fields and lines that the decoder skipped: additions to the schema by newer agents.
 	UnknownFields prometheus.Counter
+	// Dropped counts records that agents said they dropped, and XIDs the XID errors that they said they saw, by centre.
+	Dropped, XIDs *prometheus.CounterVec
 	// Partials counts records of the partials topic by result: folded, taken, claimed, fenced, removed, refused.
 	Partials *prometheus.CounterVec
 	// Checks counts recounts of the fleet by result: equal, different.
@@ -90,6 +95,12 @@ func New(version string, src Source) *Metrics {
 		UnknownFields: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "exameter_fields_unknown_total", Help: "Fields and lines that were skipped because this collector is too old to know them.",
 		}),
+		Dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exameter_agent_dropped_records_total", Help: "Records that agents said they dropped because their queue was full, by centre.",
+		}, []string{"centre"}),
+		XIDs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exameter_agent_xid_errors_total", Help: "XID errors that agents said they saw, by centre.",
+		}, []string{"centre"}),
 		Partials: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exameter_partials_total", Help: "Records of the partials topic by result (folded, taken, claimed, fenced, removed, refused).",
 		}, []string{"result"}),
@@ -115,7 +126,7 @@ func New(version string, src Source) *Metrics {
 	})
 	build.Set(1)
 	m.Registry.MustRegister(
-		m.Records, m.Rejected, m.ForeignCentre, m.FutureDated, m.UnknownFields, m.Partials, m.Checks, m.Folds, m.Requests, m.Peers, m.Reloads, build,
+		m.Records, m.Rejected, m.ForeignCentre, m.FutureDated, m.UnknownFields, m.Dropped, m.XIDs, m.Partials, m.Checks, m.Folds, m.Requests, m.Peers, m.Reloads, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		reader{src},
 	)
@@ -154,7 +165,6 @@ var (
 	contestedDesc        = desc("devices_contested", "Devices that more than one host of a part claims; each counts once.")
 	contendersDesc       = desc("hosts_contending", "Hosts that claim a device which hosts of other parts claim too; it counts once.")
 	unsettledDesc        = desc("hosts_unsettled", "Hosts with devices that count nowhere yet, because other parts have to be asked first.")
-	skewedDesc           = desc("hosts_skewed", "Hosts whose last report's own time is more than a minute from its record time.")
 
 	lagDesc         = desc("partition_lag_records", "Records of a partition that are not read yet, as of the last fetch.", "topic", "partition")
 	failingDesc     = desc("partitions_failing", "Partitions and look-ups that fail at the moment.")
@@ -188,13 +198,13 @@ var (
 
 // Describe sends every descriptor.
 func (r reader) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
+	for _, d := range slices.Concat(centreDescs, agentDescs, poolDescs, []*prometheus.Desc{
 		flopsDesc, devicesDesc, unpricedDesc, modelDesc, utilisationDesc, powerDesc, hostsDesc, coverageDesc, ageDesc, revisionDesc, asOfDesc, readyDesc,
-		uninventoriedHosts, uninventoriedDevices, contestedDesc, contendersDesc, unsettledDesc, skewedDesc,
+		uninventoriedHosts, uninventoriedDevices, contestedDesc, contendersDesc, unsettledDesc,
 		lagDesc, failingDesc, reconnectsDesc, stallsDesc, offsetsLostDesc, corruptDesc, producerDesc, quarantineDesc,
 		claimsDesc, ownedDesc, partsDesc, oldestDesc, generationDesc, rebalancesDesc, groupDesc, publishedDesc,
 		watchersDesc, queriesDesc, eventsDesc, slowDesc, feedDesc, writesDesc, linesDesc,
-	} {
+	}) {
 		ch <- d
 	}
 }
@@ -210,6 +220,10 @@ func (r reader) Collect(ch chan<- prometheus.Metric) {
 	gauge(readyDesc, bit(r.src.Ready()))
 	if s := r.src.Snapshot(); s != nil {
 		collectCapacity(s, gauge)
+		collectOrigin(s, gauge)
+		collectCentres(s, gauge)
+		collectRegistry(s, r.src.Registry(), gauge)
+		collectPools(s, gauge)
 	}
 	p := r.src.Parts()
 	gauge(claimsDesc, float64(p.Claims-p.Shared), "one")
@@ -226,7 +240,7 @@ func (r reader) Collect(ch chan<- prometheus.Metric) {
 	gauge(contestedDesc, float64(f.ContestedDevices))
 	gauge(contendersDesc, float64(f.Contenders))
 	gauge(unsettledDesc, float64(f.UnsettledHosts))
-	gauge(skewedDesc, float64(f.SkewedHosts))
+	collectAgents(r.src.Centres(), gauge)
 	c := r.src.Consume()
 	for _, p := range c.Partitions {
 		gauge(lagDesc, float64(p.Lag), p.Topic, strconv.Itoa(p.Number))
@@ -266,44 +280,20 @@ func collectCapacity(s *capacity.Snapshot, gauge func(*prometheus.Desc, float64,
 	gauge(oldestDesc, s.Parts.OldestS)
 	gauge(asOfDesc, float64(s.AsOf.UnixMilli())/1000)
 	for _, g := range groups(s, capacity.ByClassOf) {
-		e := &g.Eflops
-		for _, v := range []struct {
-			state string
-			flops capacity.Flops
-		}{
-			{"rated", e.Rated},
-			{"online", e.Online},
-			{"healthy", e.Healthy},
-			{"busy", e.Busy},
-			{"free", e.Free},
-			{"drained", e.Drained},
-			{"faulty", e.Faulty},
-			{"stale", e.Stale},
-		} {
-			gauge(flopsDesc, float64(v.flops)*1e6, g.Class, v.state)
+		for _, v := range byState(&g.Eflops) {
+			gauge(flopsDesc, flops(v.flops), g.Class, v.state)
 		}
 		gauge(unpricedDesc, float64(g.Devices.Unpriced), g.Class)
-		gauge(powerDesc, g.PowerW, g.Class)
+		if g.PowerDevices > 0 {
+			gauge(powerDesc, g.PowerW, g.Class)
+		}
 		if g.Utilisation != nil {
 			gauge(utilisationDesc, *g.Utilisation, g.Class)
 		}
 	}
 	collectUnpriced(s, gauge)
 	for _, g := range groups(s, capacity.ByCentre, capacity.ByClassOf) {
-		d := &g.Devices
-		for _, v := range []struct {
-			state string
-			n     int64
-		}{
-			{"rated", d.Rated},
-			{"online", d.Online},
-			{"healthy", d.Healthy},
-			{"busy", d.Busy},
-			{"free", d.Free},
-			{"drained", d.Drained},
-			{"faulty", d.Faulty},
-			{"stale", d.Stale},
-		} {
+		for _, v := range devicesByState(&g.Devices) {
 			gauge(devicesDesc, float64(v.n), g.Centre, g.Class, v.state)
 		}
 	}

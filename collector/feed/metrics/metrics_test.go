@@ -20,14 +20,44 @@ import (
 	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/fleet"
 	"github.com/exameter/exameter/collector/quarantine"
+	"github.com/exameter/exameter/collector/registry"
 	"github.com/exameter/exameter/telemetry"
 )
+
+// plan says something of one of two centres.
+var plan = &registry.Registry{
+	Province: registry.Province{Target: target(2)},
+	Centres: []registry.Centre{{
+		ID: "guian", Name: registry.Name{Zh: "贵安", En: "Gui'an"}, Status: registry.Building, Target: target(1),
+		Declared: []registry.Declaration{
+			{Date: date("2020-01-01"), Eflops: eflops(5), Precision: catalog.FP16},
+			{Date: date("2026-11-18"), Eflops: eflops(6), Precision: catalog.FP16}, // the day of as_of, in UTC
+			{Date: date("2026-11-19"), Eflops: eflops(7), Precision: catalog.FP16},
+		},
+	}},
+}
+
+func date(s string) registry.Date {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		panic(err)
+	}
+	return registry.Date{Time: t}
+}
+
+func eflops(n int64) registry.Eflops {
+	return registry.Eflops{Flops: capacity.Eflop * capacity.Flops(n)}
+}
+
+func target(n int64) *registry.Target {
+	return &registry.Target{Date: date("2027-12-31"), Eflops: eflops(n)}
+}
 
 // sample has a value for every metric.
 func sample() *Metrics {
 	p := capacity.Pool{
 		Centre: "guian", Cluster: "default", Kind: telemetry.Accelerator, Vendor: "nvidia", Model: "m", Class: capacity.Intelligent,
-		Basis: catalog.FP16, Peaks: catalog.Peaks{}.With(catalog.FP16, 989_500_000),
+		Basis: catalog.FP16, Peaks: catalog.Peaks{}.With(catalog.FP16, 989_500_000), Domestic: telemetry.Known(true),
 	}
 	c := capacity.Cell{Devices: [5]int64{3, 2, 1, 2, 0}, SM: 5, KnownUnits: 50400, ActiveUnits: 24_192_000, PowerMW: 3_500_500, PowerDevices: 7}
 	for s, n := range c.Devices {
@@ -39,8 +69,12 @@ func sample() *Metrics {
 	}
 	s.Pools = append(s.Pools, unpriced(maxUnpriced+3)...)
 	s.Shapes[0].Ages.Observe(2_000, 30_000)
+	heard := fleet.Stats{QueuedRecords: 6, FailingHosts: 1}
+	heard.Faults[1] = 2
 	m := New("1.2.3", Source{
 		Snapshot: func() *capacity.Snapshot { return s },
+		Registry: func() *registry.Registry { return plan },
+		Centres:  func() map[string]fleet.Stats { return map[string]fleet.Stats{"guian": heard} },
 		Fleet: func() fleet.Stats {
 			return fleet.Stats{UninventoriedHosts: 1, UninventoriedDevices: 2, ContestedDevices: 3, SkewedHosts: 4}
 		},
@@ -59,6 +93,8 @@ func sample() *Metrics {
 	})
 	m.Records.WithLabelValues("telemetry", "applied").Inc()
 	m.Rejected.WithLabelValues("syntax").Inc()
+	m.Dropped.WithLabelValues("guian").Add(3)
+	m.XIDs.WithLabelValues("guian").Add(2)
 	m.Requests.WithLabelValues("/v1/capacity", "200").Inc()
 	m.Reloads.WithLabelValues("ok").Inc()
 	m.Partials.WithLabelValues("folded").Inc()
@@ -126,10 +162,50 @@ exameter_partition_lag_records{partition="3",topic="exameter.v1.telemetry.guian"
 # TYPE exameter_self_checks_total counter
 exameter_self_checks_total{result="different"} 0
 exameter_self_checks_total{result="equal"} 0
+# HELP exameter_target_flops Planned peak throughput in flop/s; of the province where centre is empty.
+# TYPE exameter_target_flops gauge
+exameter_target_flops{centre=""} 2e+18
+exameter_target_flops{centre="guian"} 1e+18
+# HELP exameter_target_timestamp_seconds The day by which the target shall be met; of the province where centre is empty.
+# TYPE exameter_target_timestamp_seconds gauge
+exameter_target_timestamp_seconds{centre=""} 1.8302112e+09
+exameter_target_timestamp_seconds{centre="guian"} 1.8302112e+09
+# HELP exameter_declared_flops Peak throughput in flop/s by the centre's declaration in force, at the precision it declares.
+# TYPE exameter_declared_flops gauge
+exameter_declared_flops{centre="guian",precision="fp16"} 6e+18
+# HELP exameter_declared_rated_flops Rated peak throughput in flop/s of the accelerators of a centre, at the precision that it declares.
+# TYPE exameter_declared_rated_flops gauge
+exameter_declared_rated_flops{centre="guian",precision="fp16"} 7.916e+15
+# HELP exameter_centre_info Always 1; the labels tell the names and the status of a centre.
+# TYPE exameter_centre_info gauge
+exameter_centre_info{centre="guian",name_en="Gui'an",name_zh="贵安",status="building"} 1
+exameter_centre_info{centre="zunyi",name_en="zunyi",name_zh="zunyi",status="operating"} 1
+# HELP exameter_origin_flops Rated peak throughput in flop/s by class and by where the models are designed (domestic, foreign, unknown).
+# TYPE exameter_origin_flops gauge
+exameter_origin_flops{class="intelligent",origin="domestic"} 7.916e+15
+exameter_origin_flops{class="intelligent",origin="foreign"} 0
+exameter_origin_flops{class="intelligent",origin="unknown"} 0
+# HELP exameter_measured_flops Peak throughput in flop/s of the online devices that have a price and whose power is measured, by centre and class.
+# TYPE exameter_measured_flops gauge
+exameter_measured_flops{centre="guian",class="intelligent"} 6.9265e+15
+# HELP exameter_measured_watts Power of the online devices that have a price and whose power is measured, by centre and class.
+# TYPE exameter_measured_watts gauge
+exameter_measured_watts{centre="guian",class="intelligent"} 3500.5
+# HELP exameter_centre_power_watts Measured power of a centre's online devices by class.
+# TYPE exameter_centre_power_watts gauge
+exameter_centre_power_watts{centre="guian",class="intelligent"} 3500.5
+# HELP exameter_devices_faulty Faulty devices of hosts of this collector's parts that report, by centre and reason; those without a reason have none.
+# TYPE exameter_devices_faulty gauge
+exameter_devices_faulty{centre="guian",reason="missing"} 2
+# HELP exameter_agent_queued_records Records that wait in the agents of hosts of this collector's parts that report, by centre.
+# TYPE exameter_agent_queued_records gauge
+exameter_agent_queued_records{centre="guian"} 6
 `
 	names := []string{
 		"exameter_capacity_flops", "exameter_coverage_ratio", "exameter_power_watts", "exameter_utilisation_ratio", "exameter_partition_lag_records",
-		"exameter_self_checks_total",
+		"exameter_self_checks_total", "exameter_target_flops", "exameter_target_timestamp_seconds", "exameter_declared_flops", "exameter_declared_rated_flops",
+		"exameter_centre_info", "exameter_origin_flops", "exameter_measured_flops", "exameter_measured_watts", "exameter_centre_power_watts", "exameter_devices_faulty",
+		"exameter_agent_queued_records",
 	}
 	if err := testutil.GatherAndCompare(m.Registry, strings.NewReader(want), names...); err != nil {
 		t.Error(err)
@@ -146,7 +222,7 @@ exameter_self_checks_total{result="equal"} 0
 		Snapshot: func() *capacity.Snapshot { return nil }, Fleet: func() fleet.Stats { return fleet.Stats{} }, Consume: func() consume.Stats { return consume.Stats{} },
 		Quarantine: func() quarantine.Stats { return quarantine.Stats{} }, Parts: func() Parts { return Parts{} }, Ready: func() bool { return false },
 		Stream: func() streamfeed.Stats { return streamfeed.Stats{} }, Feed: func() kafkafeed.Stats { return kafkafeed.Stats{} },
-		Lines: func() linefeed.Stats { return linefeed.Stats{} },
+		Lines: func() linefeed.Stats { return linefeed.Stats{} }, Centres: func() map[string]fleet.Stats { return nil },
 	}})
 	if _, err := strict.Gather(); err != nil {
 		t.Errorf("before the first fold: %v", err)
