@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Makes the packages, deb and rpm, into dist/. The same commit makes the same bytes.
+#
+#   packaging/package.sh ARCH...               amd64, arm64, loong64
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[ $# -gt 0 ] || { echo "usage: packaging/package.sh ARCH..." >&2; exit 2; }
+
+nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
+version=$(packaging/version.sh)
+stage=dist/stage
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || echo 0)
+# What sorts before a release is written with a tilde by both package managers.
+PACKAGE_VERSION=${version/-/\~}
+export SOURCE_DATE_EPOCH PACKAGE_VERSION
+
+say() { echo "package: $*"; }
+
+# scripts NAME: what a package manager runs, with the package's name in it.
+scripts() {
+	local script
+	for script in deb/postinst deb/prerm deb/postrm rpm/pre rpm/post rpm/preun rpm/postun; do
+		mkdir -p "$stage/scripts/$1/${script%/*}"
+		sed "s/@NAME@/$1/" "packaging/scripts/$script" >"$stage/scripts/$1/$script"
+	done
+}
+
+rm -rf "$stage" dist/*.deb dist/*.rpm
+mkdir -p "$stage"
+scripts exameter-agent
+scripts exameter-collector
+GOBIN=$PWD/.cache/bin GOARCH='' CGO_ENABLED=0 go install "$nfpm"
+for arch in "$@"; do
+	packaging/build.sh "$arch" "$version" "$stage/$arch"
+	for name in exameter-agent exameter-collector exameter; do
+		for format in deb rpm; do
+			GOARCH=$arch .cache/bin/nfpm package --config "packaging/nfpm/$name.yaml" --packager "$format" --target dist/ >/dev/null
+		done
+	done
+done
+for file in dist/*.deb dist/*.rpm; do say "$file ($(du -h "$file" | cut -f 1))"; done
