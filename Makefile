@@ -22,7 +22,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Packages whose tests hold a generated part of docs/ against the code.
-GENERATED := ./telemetry ./agent/state ./agent/device/exporter ./cmd/exameter
+GENERATED := ./telemetry ./agent/state ./agent/device/exporter ./cmd/... ./internal/manual
 
 # What `make package` makes packages for, as in: make package PACKAGES=arm64.
 PACKAGES ?= amd64 arm64

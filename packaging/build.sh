@@ -30,8 +30,17 @@ build() {
 	CGO_ENABLED=$cgo go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$version" -o "$dir/" "${@/#/./cmd/}"
 }
 
+# old_enough PROGRAM: it asks glibc for nothing that came after 2.17.
+old_enough() {
+	local newest
+	newest=$(readelf --wide --version-info "$1" | sed -n 's/.* Name: GLIBC_\([0-9.]*\) .*/\1/p' | sort -uV | tail -n 1)
+	echo "build: $1 needs glibc ${newest:-not at all}"
+	[ "$(printf '%s\n2.17\n' "${newest:-0}" | sort -V | tail -n 1)" = 2.17 ] || { echo "build: that is more than 2.17" >&2; return 1; }
+}
+
 mkdir -p "$dir"
 cgo=1
 [ "$arch" != loong64 ] || cgo=0
 build "$cgo" exameter-agent exameter
 build 0 exameter-collector
+for program in exameter-agent exameter exameter-collector; do old_enough "$dir/$program"; done

@@ -25,10 +25,31 @@ scripts() {
 	done
 }
 
+# manuals: the pages of packaging/man, with date and version.
+manuals() {
+	local page
+	mkdir -p "$stage/man"
+	for page in packaging/man/*; do
+		sed "s/@DATE@/$(date -u -d "@$SOURCE_DATE_EPOCH" +%F)/; s/@VERSION@/$version/" "$page" | gzip -9n >"$stage/man/${page##*/}.gz"
+	done
+}
+
+# completions: what the command prints for shells to complete it by.
+completions() {
+	local shell
+	mkdir -p "$stage/completion"
+	for shell in bash zsh fish; do
+		CGO_ENABLED=0 go run ./cmd/exameter completion "$shell" >"$stage/completion/$shell"
+	done
+}
+
 rm -rf "$stage" dist/*.deb dist/*.rpm
 mkdir -p "$stage"
 scripts exameter-agent
 scripts exameter-collector
+manuals
+completions
+gzip -9nc CHANGELOG.md >"$stage/changelog.gz"
 GOBIN=$PWD/.cache/bin GOARCH='' CGO_ENABLED=0 go install "$nfpm"
 for arch in "$@"; do
 	packaging/build.sh "$arch" "$version" "$stage/$arch"
