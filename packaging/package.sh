@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 version=$(packaging/version.sh)
 stage=dist/stage
+names=(exameter-agent exameter-collector exameter)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || echo 0)
 # What sorts before a release is written with a tilde by both package managers.
 PACKAGE_VERSION=${version/-/\~}
@@ -43,6 +44,13 @@ completions() {
 	done
 }
 
+# changelog NAME: the package's own, as Debian wants it; what is new stands in the program's.
+changelog() {
+	mkdir -p "$stage/changelog"
+	printf '%s (%s-1) stable; urgency=medium\n\n  * What is new: changelog.gz.\n\n -- %s  %s\n' "$1" "$PACKAGE_VERSION" \
+		"$(sed -n 's/^maintainer: //p' "packaging/nfpm/$1.yaml")" "$(LC_ALL=C date -u -d "@$SOURCE_DATE_EPOCH" -R)" | gzip -9n >"$stage/changelog/$1.gz"
+}
+
 rm -rf "$stage" dist/*.deb dist/*.rpm
 mkdir -p "$stage"
 scripts exameter-agent
@@ -50,10 +58,11 @@ scripts exameter-collector
 manuals
 completions
 gzip -9nc CHANGELOG.md >"$stage/changelog.gz"
+for name in "${names[@]}"; do changelog "$name"; done
 GOBIN=$PWD/.cache/bin GOARCH='' CGO_ENABLED=0 go install "$nfpm"
 for arch in "$@"; do
 	packaging/build.sh "$arch" "$version" "$stage/$arch"
-	for name in exameter-agent exameter-collector exameter; do
+	for name in "${names[@]}"; do
 		for format in deb rpm; do
 			GOARCH=$arch .cache/bin/nfpm package --config "packaging/nfpm/$name.yaml" --packager "$format" --target dist/ >/dev/null
 		done
