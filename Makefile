@@ -69,7 +69,7 @@ demo: build ## Show a province on this machine, this machine in it; end it with 
 
 .PHONY: test
 test: deps-test kafka databases promtool nvmlsim ## Run all tests, with a real Kafka, real databases and a simulated NVIDIA driver, and fuzz exporters for a minute
-	go test -timeout 10m ./...
+	go test -timeout 15m ./...
 	go test -run '^$$' -fuzz '^FuzzServed$$' -fuzztime $(SERVEDTIME) -fuzzminimizetime 1x ./agent/device/exporter
 
 .PHONY: race
