@@ -86,6 +86,8 @@ func rpm(t *testing.T, path string) []string {
 			kind = "directory"
 		case f[2] == "cn|":
 			kind = "configuration"
+		case f[2] == "d|" || f[2] == "l|":
+			kind = "document"
 		}
 		list = append(list, fmt.Sprintf("%s %s %s %s", mode, f[1], kind, f[len(f)-1]))
 	}
