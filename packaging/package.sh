@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || { echo "usage: packaging/package.sh ARCH..." >&2; exit 2; }
 
-nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
+nfpm=$PWD/.cache/bin/nfpm
 version=${VERSION:-$(packaging/version.sh)}
 stage=dist/stage
 names=(exameter-agent exameter-collector exameter)
@@ -79,12 +79,12 @@ for name in "${names[@]}"; do
 	licences "$name"
 	changelog "$name"
 done
-GOBIN=$PWD/.cache/bin GOARCH='' CGO_ENABLED=0 go install "$nfpm"
+GOARCH='' CGO_ENABLED=0 go build -C packaging/nfpm -trimpath -o "$nfpm" github.com/goreleaser/nfpm/v2/cmd/nfpm
 for arch in "$@"; do
 	packaging/build.sh "$arch" "$version" "$stage/$arch"
 	for name in "${names[@]}"; do
 		for format in deb rpm; do
-			GOARCH=$arch .cache/bin/nfpm package --config "packaging/nfpm/$name.yaml" --packager "$format" --target dist/ >/dev/null
+			GOARCH=$arch "$nfpm" package --config "packaging/nfpm/$name.yaml" --packager "$format" --target dist/ >/dev/null
 		done
 	done
 done
