@@ -32,6 +32,8 @@ PROVINCE ?=
 API ?=
 # Arguments of `make bench-stream`, as in: make bench-stream STREAM="-watchers 1000 -query by=pool".
 STREAM ?=
+# What tests need beside the code: see the targets of these names.
+TESTED := deps-test kafka databases promtool slurm nvmlsim browser
 # Length of one fuzz target's run, and of one benchmark's.
 FUZZTIME ?= 20s
 # How long make test lets hostile exporters serve what they like.
@@ -58,12 +60,16 @@ demo: build ## Show a province on this machine, this machine in it; end it with 
 	bin/exameter demo $(DEMO)
 
 .PHONY: test
-test: deps-test kafka databases promtool nvmlsim ## Run all tests, with a real Kafka, real databases and a simulated NVIDIA driver, and fuzz exporters for a minute
+test: $(TESTED) ## Run all tests, with a real Kafka, real databases, a real browser and a simulated NVIDIA driver, and fuzz exporters for a minute
 	go test -timeout 10m ./...
 	go test -run '^$$' -fuzz '^FuzzServed$$' -fuzztime $(SERVEDTIME) -fuzzminimizetime 1x ./agent/device/exporter
 
+.PHONY: test-console
+test-console: deps-test browser ## Look at the console with a real Chromium; pictures go to test/console/screenshots
+	go test -count=1 -v ./test/console
+
 .PHONY: race
-race: deps-test kafka databases promtool nvmlsim ## Run all tests under the race detector
+race: $(TESTED) ## Run all tests under the race detector
 	go test -race -timeout 20m ./...
 
 .PHONY: check
@@ -148,7 +154,7 @@ fuzz-api: build ## Ask a demo's API what its own document allows and what it doe
 
 .PHONY: clean
 clean: ## Remove what was built and fetched here
-	rm -rf bin dist test/kafka/target .cache
+	rm -rf bin dist test/kafka/target test/console/node_modules test/console/screenshots .cache
 	$(MAKE) -C test/nvmlsim clean
 
 # Set-up. Each checks first, and is quick where there is nothing to do.
@@ -176,6 +182,17 @@ test/kafka/target/lib: test/kafka/pom.xml
 .PHONY: databases
 databases: ## Fetch the InfluxDB and the VictoriaMetrics that the tests write to
 	@test/databases/fetch.sh
+
+.PHONY: slurm
+slurm: ## Fetch the Slurm that tests hand what is exported to
+	@test/slurm/fetch.sh
+
+.PHONY: browser
+browser: deps-test test/console/node_modules/.package-lock.json ## Fetch what drives Chromium in the console's test
+
+test/console/node_modules/.package-lock.json: test/console/package-lock.json
+	cd test/console && npm ci --no-audit --no-fund --loglevel error </dev/null
+	@touch $@
 
 .PHONY: promtool
 promtool: ## Fetch the promtool that tests check rules and metrics with

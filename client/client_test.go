@@ -1,6 +1,7 @@
 package client
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"encoding/pem"
@@ -205,6 +206,42 @@ func TestLogBegunAnew(t *testing.T) {
 	}
 	if _, err := c.Capacity(t.Context(), CapacityQuery{}); !errors.Is(err, ErrBehind) {
 		t.Errorf("within the new log: %v", err)
+	}
+}
+
+// TestCompressedAnswers asks for gzip and reads it. What bounds an answer is how large it is when it is unpacked.
+func TestCompressedAnswers(t *testing.T) {
+	packed := func(body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Accept-Encoding") != "gzip" {
+				t.Errorf("Accept-Encoding %q", r.Header.Get("Accept-Encoding"))
+			}
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			_, _ = z.Write([]byte(body))
+			_ = z.Close()
+		}
+	}
+	address, _ := collector(t, packed(answer(41, "00")))
+	if doc, err := of(t, Options{Addresses: []string{address}}).Capacity(t.Context(), CapacityQuery{}); err != nil || doc.Revision != 41 {
+		t.Errorf("%+v, %v", doc, err)
+	}
+	address, asked := collector(t, packed(strings.Repeat(" ", 10<<20)+"{}"))
+	_, err := of(t, Options{Addresses: []string{address}, MaxAnswer: 1 << 20}).Capacity(t.Context(), CapacityQuery{})
+	if !errors.Is(err, errTooLarge) || asked.Load() != 1 {
+		t.Errorf("ten megabytes in ten kilobytes: asked %d times, %v", asked.Load(), err)
+	}
+}
+
+// TestNextPage tells where the next page is.
+func TestNextPage(t *testing.T) {
+	for link, want := range map[string]string{
+		"": "", "</v1/pools?cursor=x&format=csv>; rel=\"next\"": "/v1/pools?cursor=x&format=csv", "</other>; rel=\"prev\"": "", "nonsense": "",
+	} {
+		address, _ := collector(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Link", link) })
+		if a, err := of(t, Options{Addresses: []string{address}}).Get(t.Context(), "v1/pools", nil); err != nil || a.Next != want {
+			t.Errorf("%q: %+v, %v", link, a, err)
+		}
 	}
 }
 

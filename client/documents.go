@@ -237,9 +237,16 @@ type MatchPool struct {
 type HostList struct {
 	Head
 	Matching int64     `json:"matching,omitempty"` // hosts that meet the filters, on all pages
+	Reasons  []Reason  `json:"reasons"`            // their devices that meet the filters, the most frequent reason first
 	Hosts    []Host    `json:"hosts"`
 	Next     string    `json:"next,omitempty"`
 	Missing  []Missing `json:"missing"` // parts whose owners did not answer: their hosts are not in the list
+}
+
+// Reason counts the devices that are in their state for one reason, by its code. Those without a reason are not counted.
+type Reason struct {
+	Reason  string `json:"reason"`
+	Devices int64  `json:"devices"`
 }
 
 // Missing is a part whose hosts are not in an answer.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -23,6 +24,7 @@ type Answer struct {
 	Body        []byte
 	ContentType string
 	ETag        string
+	Next        string // URL of the next page, below the collector's; empty where there is none
 	Collector   string // address of the one that gave it
 }
 
@@ -93,8 +95,19 @@ func (c *Client) attempt(ctx context.Context, base *url.URL, path string, query 
 	if n > c.o.MaxAnswer {
 		return nil, fmt.Errorf("%w: more than %d bytes", errTooLarge, c.o.MaxAnswer)
 	}
-	return &Answer{Body: b.Bytes(), ContentType: resp.Header.Get("Content-Type"), ETag: resp.Header.Get("ETag"), Collector: base.String()}, nil
+	return &Answer{Body: b.Bytes(), ContentType: resp.Header.Get("Content-Type"), ETag: resp.Header.Get("ETag"), Next: nextOf(resp.Header), Collector: base.String()}, nil
 }
+
+// nextOf reads where the next page is.
+func nextOf(h http.Header) string {
+	if at, _, is := strings.Cut(h.Get("Link"), `>; rel="next"`); is {
+		return strings.TrimPrefix(at, "<")
+	}
+	return ""
+}
+
+// eventStream is the type of server-sent events.
+const eventStream = "text/event-stream"
 
 var errTooLarge = errors.New("the collector's answer is too large")
 
@@ -110,6 +123,10 @@ func (c *Client) send(ctx context.Context, base *url.URL, path string, query url
 	req.Header.Set("User-Agent", c.o.UserAgent)
 	if resume != "" {
 		req.Header.Set("Last-Event-ID", resume)
+	}
+	// The transport asks for gzip by itself and undoes it; events must not wait until a compressor has enough of them.
+	if accept == eventStream {
+		req.Header.Set("Accept-Encoding", "identity")
 	}
 	token, err := c.token()
 	if err != nil {

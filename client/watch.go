@@ -120,12 +120,12 @@ func (w *watch) stream(ctx context.Context) error {
 	defer cancel()
 	base := w.c.bases[w.at]
 	w.at = (w.at + 1) % len(w.c.bases) // whatever becomes of this one, the next is another
-	resp, err := w.c.send(ctx, base, "v1/stream", w.query.Values(), "text/event-stream", w.id)
+	resp, err := w.c.send(ctx, base, "v1/stream", w.query.Values(), eventStream, w.id)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if kind := resp.Header.Get("Content-Type"); !strings.HasPrefix(kind, "text/event-stream") {
+	if kind := resp.Header.Get("Content-Type"); !strings.HasPrefix(kind, eventStream) {
 		return fmt.Errorf("the collector at %s answers with %q, not with a stream", base, kind)
 	}
 	var silent atomic.Bool

@@ -25,6 +25,9 @@ func (s *streaming) start(t *testing.T) string {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.resumed = append(s.resumed, r.Header.Get("Last-Event-ID"))
+		if e := r.Header.Get("Accept-Encoding"); e != "identity" {
+			t.Errorf("events are asked for as %q", e)
+		}
 		var script []string
 		if len(s.scripts) > 0 {
 			script, s.scripts = s.scripts[0], s.scripts[1:]

@@ -146,6 +146,8 @@ func (s *server) report() *telemetry.Report {
 			d.SMActivity = telemetry.Known(telemetry.Permille(800))
 		} else if st == telemetry.Free {
 			d.SMActivity = telemetry.Known(telemetry.Permille(0))
+		} else if st == telemetry.Faulty {
+			d.Reason = "xid: 79 GPU has fallen off the bus"
 		}
 		r.Devices = append(r.Devices, d)
 	}

@@ -152,7 +152,7 @@ func (c *collector) ownHosts(ctx context.Context, req *hosts.Request) *hosts.Rep
 	for _, r := range rankings {
 		all.Take(r)
 	}
-	reply.Matching = all.Matching
+	reply.Matching, reply.Reasons = all.Matching, all.Reasons
 	list, upto := all.List()
 	reply.Upto = upto
 	for from := 0; from < len(list); from += batch {
@@ -278,7 +278,7 @@ func (l *lister) end(reply *hosts.Reply, list []hosts.Place, at int) *hosts.Repl
 		reply.Upto = &list[at-1].Key
 		return reply
 	}
-	reply.Rows, reply.Upto, reply.Matching, reply.Missing = []hosts.Row{}, nil, 0, nil
+	reply.Rows, reply.Upto, reply.Matching, reply.Reasons, reply.Missing = []hosts.Row{}, nil, 0, nil, nil
 	for _, id := range l.parts {
 		reply.Missing = append(reply.Missing, l.missing(id, hosts.Silent))
 	}

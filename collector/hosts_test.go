@@ -156,8 +156,9 @@ func filtersOf(t *testing.T, one *running, p *producer, servers []*server) {
 		}
 	}
 	page := one.list("?state=faulty")
-	if h := page.Hosts[0]; h.Free != 2 || len(h.Devices) != 1 || h.Devices[0].State != "faulty" || page.Matching != 1 {
-		t.Errorf("a host with a faulty card: %+v", h)
+	if h := page.Hosts[0]; h.Free != 2 || len(h.Devices) != 1 || h.Devices[0].State != "faulty" || page.Matching != 1 ||
+		!slices.Equal(page.Reasons, []hosts.Reason{{Reason: "xid", Devices: 1}}) {
+		t.Errorf("a host with a faulty card: %+v, %+v", h, page.Reasons)
 	}
 	// The oldest report comes first, and the two that came last stand at the end.
 	list := ids(one.all("?sort=age&limit=5"))

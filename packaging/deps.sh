@@ -43,6 +43,20 @@ java_ready() {
 	[ "${version:-0}" -ge 17 ]
 }
 
+# node_ready: a Node.js that the browser's driver runs on, with npm.
+node_ready() {
+	local version
+	have node && have npm || return 1
+	version=$(node --version 2>/dev/null | sed 's/^v//; s/[.].*//')
+	[ "${version:-0}" -ge 18 ]
+}
+
+# chromium_ready: a Chromium for the console's test, which CHROMIUM may name.
+chromium_ready() { have "${CHROMIUM:-chromium}"; }
+
+# chinese_ready: a font with Chinese, without which the console's pictures show boxes.
+chinese_ready() { have fc-list && [ -n "$(fc-list :lang=zh family)" ]; }
+
 # java_package: the oldest headless Java from 17 on that this system's index offers.
 java_package() {
 	local release
@@ -80,6 +94,10 @@ install() {
 	say "installing $*"
 	[ -n "$updated" ] || as_root apt-get -qq update </dev/null
 	updated=1
+	if [[ " $* " = *" chromium "* && $(apt-cache policy chromium) != *"Candidate: "[0-9]* ]]; then
+		say "this system has no package chromium (Ubuntu's is a snap): install a Chromium and set CHROMIUM to its path, then run make again"
+		exit 1
+	fi
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" </dev/null >&2
 }
 
@@ -116,6 +134,10 @@ have git || missing+=(git)
 if [ "$want" = test ]; then
 	java_ready || { if may_install; then as_root apt-get -qq update </dev/null && updated=1; fi; missing+=("$(java_package)"); }
 	have mvn || missing+=(maven)
+	have tmux || missing+=(tmux)
+	node_ready || missing+=(nodejs npm)
+	chromium_ready || missing+=(chromium)
+	chinese_ready || missing+=(fontconfig fonts-noto-cjk)
 fi
 if [ "$want" = cross ]; then
 	cross_c_ready || missing+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)

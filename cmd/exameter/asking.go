@@ -88,14 +88,20 @@ type question struct {
 // printed is an answer that can be printed.
 type printed interface {
 	table(l look) (string, error)
+}
+
+// rower is an answer of which the collector gives no rows, and which has its own.
+type rower interface {
 	csv() ([][]string, error)
 }
 
 // collectorRows are rows that the collector gave.
-type collectorRows []byte
+type collectorRows struct {
+	text []byte
+	more bool // there is another page
+}
 
-func (collectorRows) table(look) (string, error) { return "", errNoRows }
-func (collectorRows) csv() ([][]string, error)   { return nil, errNoRows }
+func (r collectorRows) table(look) (string, error) { return string(r.text), nil }
 
 // ask returns one answer as it is to be printed.
 func (a *asking) ask(ctx context.Context, c *client.Client, q question, l look) ([]byte, printed, error) {
@@ -105,7 +111,7 @@ func (a *asking) ask(ctx context.Context, c *client.Client, q question, l look) 
 		if err != nil {
 			return nil, nil, err
 		}
-		return got.Body, collectorRows(got.Body), nil
+		return got.Body, collectorRows{got.Body, got.Next != ""}, nil
 	}
 	got, err := c.Get(ctx, q.path, q.query)
 	if err != nil {
@@ -125,7 +131,7 @@ func (a *asking) text(body []byte, doc printed, l look) ([]byte, error) {
 	case "json":
 		return body, nil
 	case "csv":
-		rows, err := doc.csv()
+		rows, err := doc.(rower).csv()
 		if err != nil {
 			return nil, err
 		}
@@ -147,9 +153,13 @@ func (a *asking) run(cmd *cobra.Command, q question) (printed, error) {
 	if a.watch {
 		return nil, a.poll(cmd, c, q)
 	}
-	text, doc, err := a.ask(cmd.Context(), c, q, lookOf(out))
+	l := lookOf(out)
+	text, doc, err := a.ask(cmd.Context(), c, q, l)
 	if err != nil {
 		return nil, err
+	}
+	if rows, given := doc.(collectorRows); given && rows.more {
+		fmt.Fprintln(cmd.ErrOrStderr(), l.t("There are more than these: --limit gives more."))
 	}
 	_, err = out.Write(text)
 	return doc, err
@@ -158,18 +168,19 @@ func (a *asking) run(cmd *cobra.Command, q question) (printed, error) {
 // poll asks until it is interrupted.
 func (a *asking) poll(cmd *cobra.Command, c *client.Client, q question) error {
 	ctx, s := cmd.Context(), newScreen(cmd.OutOrStdout())
+	defer s.close()
 	t := time.NewTicker(a.every)
 	defer t.Stop()
 	for {
 		l := lookOf(s.out)
-		text, _, err := a.ask(ctx, c, q, l)
+		text, doc, err := a.ask(ctx, c, q, l)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil && !s.shown {
 			return err
 		}
-		if err := a.show(s, text, err, l); err != nil {
+		if err := a.show(s, text, doc, err, l); err != nil {
 			return err
 		}
 		select {
@@ -180,15 +191,24 @@ func (a *asking) poll(cmd *cobra.Command, c *client.Client, q question) error {
 	}
 }
 
+// keeper is an answer whose last lines stay in a window that is too small for all: so many of them.
+type keeper interface {
+	kept(l look) int
+}
+
 // show puts tables in each other's place; what programs read is only ever appended, and what went wrong is none of it.
-func (a *asking) show(s *screen, text []byte, trouble error, l look) error {
+func (a *asking) show(s *screen, text []byte, doc printed, trouble error, l look) error {
 	switch {
 	case trouble != nil && a.output.value != "table":
 		return nil
 	case trouble != nil: // What was shown is old now, and so it goes.
-		return s.show(fmt.Appendf(nil, "%s  %v\n", stamp(l.now), trouble))
+		return s.show(fmt.Appendf(nil, "%s  %v\n", stamp(l.now), trouble), 0)
 	case a.output.value == "table":
-		return s.show(text)
+		kept := 0
+		if k, says := doc.(keeper); says {
+			kept = k.kept(l)
+		}
+		return s.show(text, kept)
 	}
 	s.shown = true
 	_, err := s.out.Write(text)

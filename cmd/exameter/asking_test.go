@@ -64,7 +64,7 @@ func TestProgramsAreNotTranslated(t *testing.T) {
 	c := stub.Start(t)
 	t.Setenv("EXAMETER_COLLECTOR", c.URL)
 	for _, args := range []string{
-		"hosts", "centres", "explain", "history",
+		"centres", "explain",
 	} {
 		var first string
 		for _, language := range []string{"C", "zh_CN.UTF-8"} {
@@ -85,8 +85,11 @@ func TestProgramsAreNotTranslated(t *testing.T) {
 			t.Errorf("%s: status %d, %s", args, status, out)
 		}
 	}
-	for _, args := range []string{"capacity --by centre", "pools", "match --count 8"} {
-		_, _, _ = exameter(t, append(strings.Fields(args), "-o", "csv")...)
+	for _, args := range []string{"capacity --by centre", "pools", "match --count 8", "hosts", "history"} {
+		out, said, status := exameter(t, append(strings.Fields(args), "-o", "csv")...)
+		if rows, err := csv.NewReader(strings.NewReader(out)).ReadAll(); status != 0 || err != nil || len(rows) < 3 {
+			t.Errorf("%s: status %d, %v, %s%s", args, status, err, out, said)
+		}
 		if asked := c.Asked(); !strings.Contains(asked[len(asked)-1], "format=csv") {
 			t.Errorf("%s: the collector's own rows were not asked for: %s", args, asked[len(asked)-1])
 		}
@@ -195,7 +198,7 @@ func TestScreenFits(t *testing.T) {
 	}
 	for rows, want := range map[int]int{0: 30, 1: 30, 2: 30, 3: 2, 5: 4, 10: 9, 24: 23, 30: 29, 31: 30, 80: 30} {
 		s := &screen{place: true, rows: func() int { return rows }}
-		got := string(s.fitting(text.Bytes()))
+		got := string(s.fitting(text.Bytes(), 0))
 		if n := strings.Count(got, "\n"); n != want {
 			t.Errorf("%d rows: %d lines, want %d\n%s", rows, n, want, got)
 		}

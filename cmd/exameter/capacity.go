@@ -70,9 +70,11 @@ func (f *capacityFlags) follow(cmd *cobra.Command, q question) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	s := newScreen(cmd.OutOrStdout())
+	defer s.close()
 	for u, err := range c.Watch(ctx, f.query) {
 		switch {
 		case client.IsNotThere(err):
+			s.close()
 			return f.poll(cmd, c, q)
 		case err != nil:
 			return err
@@ -93,20 +95,21 @@ func (f *capacityFlags) follow(cmd *cobra.Command, q question) error {
 func (f *capacityFlags) update(s *screen, u *client.Update) error {
 	l := lookOf(s.out)
 	if u.Trouble != nil {
-		return f.show(s, nil, u.Trouble, l)
+		return f.show(s, nil, nil, u.Trouble, l)
 	}
 	if f.output.value == "json" {
 		line, err := json.Marshal(u.Capacity)
 		if err != nil {
 			return fmt.Errorf("print an update: %w", err)
 		}
-		return f.show(s, append(line, '\n'), nil, l)
+		return f.show(s, append(line, '\n'), nil, nil, l)
 	}
-	text, err := f.text(nil, capacityTable{u.Capacity}, l)
+	doc := capacityTable{u.Capacity}
+	text, err := f.text(nil, doc, l)
 	if err != nil {
 		return err
 	}
-	return f.show(s, text, nil, l)
+	return f.show(s, text, doc, nil, l)
 }
 
 // capacityTable prints a capacity document.
@@ -122,10 +125,8 @@ func readCapacity(body []byte) (printed, error) {
 
 func (d capacityTable) table(l look) (string, error) { return documentText(d.Capacity, l) }
 
-func (capacityTable) csv() ([][]string, error) { return nil, errNoRows }
-
-// errNoRows says that somebody asked for rows that the collector gives itself.
-var errNoRows = fmt.Errorf("the collector gives its own rows")
+// kept are the total and what is below it.
+func (d capacityTable) kept(l look) int { return 2 + len(remarks(d.Capacity, l)) }
 
 // documentText is a capacity document as a table, with what a reader must know to believe it.
 func documentText(doc *client.Capacity, l look) (string, error) {

@@ -38,6 +38,7 @@ var inChinese = map[string]string{
 	"It fits in %d of %d pools.":                                          "可放入 %d 个资源池（共 %d 个）。",
 	"It fits in no pool.":                                                 "没有资源池放得下。",
 	"No host matches.":                                                    "没有符合条件的主机。",
+	"There are more than these: --limit gives more.":                      "不止这些：用 --limit 列出更多。",
 	"There are more hosts than these %d: --limit gives more, up to 1000.": "不止这 %d 台主机：用 --limit 列出更多，至多 1000。",
 	"Missing: the owners of these parts did not answer, and their hosts are not in the list: %s.": "缺失：以下分区的汇集器没有应答，其主机不在列表中：%s。",
 	"The province's target is %s Eflops by %s; %s of it are rated, and %s Eflops are lacking.":    "全省目标：%s Eflops，期限 %s；额定已达 %s，尚缺 %s Eflops。",

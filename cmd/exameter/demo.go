@@ -108,7 +108,7 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 
 // demoRegistry names the centres for people.
 func demoRegistry() *registry.Registry {
-	r := &registry.Registry{Revision: "demo", Province: registry.Province{Name: registry.Name{Zh: "模拟省", En: "Simulated province"}}}
+	r := &registry.Registry{Revision: "demo", Province: registry.Province{Name: registry.Name{Zh: "模拟省", En: "Simulated province"}, Target: demoTarget()}}
 	for _, c := range sim.DefaultCentres() {
 		r.Centres = append(r.Centres, registry.Centre{
 			ID: c.ID, Name: registry.Name{Zh: c.Names.ZH, En: c.Names.EN}, Status: registry.Operating, Clusters: demoClusters(&c),
@@ -116,6 +116,14 @@ func demoRegistry() *registry.Registry {
 	}
 	r.Centres = append(r.Centres, registry.Centre{ID: thisMachine, Name: registry.Name{Zh: "本机", En: "This machine"}, Status: registry.Operating})
 	return r
+}
+
+// demoTarget is what the province shall have one day, whatever the number of its hosts.
+func demoTarget() *registry.Target {
+	return &registry.Target{
+		Date:   registry.Date{Time: time.Date(2027, time.December, 31, 0, 0, 0, 0, time.UTC)},
+		Eflops: registry.Eflops{Flops: 260 * capacity.Eflop},
+	}
 }
 
 // demoClusters declares a centre's supercomputers and its farms for rendering.
@@ -143,6 +151,7 @@ func (f *demoFlags) play(cmd *cobra.Command, o stackOptions, p *sim.Province, di
 		s.report(thisMachine, dir)
 		err = v.watch(s.ctx)
 	}
+	v.out.close()
 	if failed := s.stop(); failed != nil {
 		return failed // it is why the view came to nothing
 	}
@@ -177,8 +186,8 @@ var demoQuery = url.Values{"by": {"centre"}, "kind": {capacity.KindAll}}
 func (v *demoView) watch(ctx context.Context) error {
 	begun := time.Now()
 	all, _ := v.province.Hosts()
-	fmt.Fprintf(v.say, "A simulated province of %s with %d accelerators, and this machine.\nAPI      %s/v1/capacity?by=centre&kind=all\nmetrics  %s/metrics\n",
-		plural(int64(all), "host"), v.province.Devices(), v.stack.api, v.stack.api)
+	fmt.Fprintf(v.say, "A simulated province of %s with %d accelerators, and this machine.\nconsole  %s/\nAPI      %s/v1/capacity?by=centre&kind=all\nmetrics  %s/metrics\n",
+		plural(int64(all), "host"), v.province.Devices(), v.stack.api, v.stack.api, v.stack.api)
 	t := time.NewTicker(500 * time.Millisecond)
 	defer t.Stop()
 	shown := time.Time{}
@@ -338,20 +347,21 @@ func (v *demoView) show() error {
 	if err != nil {
 		return err
 	}
-	table, err := doc.table(lookOf(v.out.out))
+	l := lookOf(v.out.out)
+	table, err := doc.table(l)
 	if err != nil {
 		return err
 	}
 	var b bytes.Buffer
 	if v.out.place {
-		fmt.Fprintf(&b, "Exameter demo: a simulated province, and this machine. Ctrl-C ends it.\nAPI %s/v1/capacity?by=centre   metrics %s/metrics\n\n", v.stack.api, v.stack.api)
+		fmt.Fprintf(&b, "Exameter demo: a simulated province, and this machine. Ctrl-C ends it.\nconsole %s/   API %s/v1/capacity?by=centre   metrics %s/metrics\n\n", v.stack.api, v.stack.api, v.stack.api)
 	}
 	b.WriteString(table)
 	if v.out.place {
 		n := v.driver.Counts()
 		fmt.Fprintf(&b, "%s\n%d records, %.1f MB sent, %d not acknowledged\n", v.machine, n.Records, float64(n.Bytes)/1e6, n.Failures)
 	}
-	return v.out.show(b.Bytes())
+	return v.out.show(b.Bytes(), doc.(keeper).kept(l)+2)
 }
 
 // last prints the result: in JSON the collector's own answer, on one line.

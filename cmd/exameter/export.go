@@ -26,7 +26,7 @@ func exportCommand() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(exportPrometheusCommand(), exportRulesCommand(), exportAdapterCommand())
+	cmd.AddCommand(exportPrometheusCommand(), exportRulesCommand(), exportAdapterCommand(), exportSlurmCommand())
 	return cmd
 }
 

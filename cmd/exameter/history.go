@@ -62,7 +62,7 @@ func (f *historyFlags) run(cmd *cobra.Command, scope string) error {
 	if !f.query.To.IsZero() && !f.query.From.Before(f.query.To) {
 		return misused(cmd, "--to: %s is not after the beginning", f.to)
 	}
-	_, err := f.asking.run(cmd, question{path: "v1/history", query: f.query.Values(), read: func(body []byte) (printed, error) {
+	_, err := f.asking.run(cmd, question{path: "v1/history", query: f.query.Values(), rows: true, read: func(body []byte) (printed, error) {
 		var doc client.History
 		if err := decoded(body, &doc); err != nil {
 			return nil, err
@@ -93,28 +93,4 @@ func (d historyTable) table(l look) (string, error) {
 	}
 	b.WriteString(footing(&d.Head, l) + "\n")
 	return b.String(), nil
-}
-
-func (d historyTable) csv() ([][]string, error) {
-	rows := [][]string{{
-		"at", "revision", "eflops_rated", "eflops_online", "eflops_healthy", "eflops_busy", "eflops_free", "eflops_drained", "eflops_faulty", "eflops_stale",
-		"devices_rated", "devices_online", "devices_busy", "devices_free", "hosts_rated", "hosts_online", "utilisation", "power_w", "power_devices", "coverage", "precision",
-	}}
-	for i := range d.Points {
-		p := &d.Points[i]
-		row := []string{p.At.Format(time.RFC3339Nano), strconv.FormatInt(p.Revision, 10)}
-		e, v := &p.Eflops, &p.Devices
-		for _, f := range []client.Flops{e.Rated, e.Online, e.Healthy, e.Busy, e.Free, e.Drained, e.Faulty, e.Stale} {
-			row = append(row, f.String())
-		}
-		for _, n := range []int64{v.Rated, v.Online, v.Busy, v.Free, p.Hosts.Rated, p.Hosts.Online} {
-			row = append(row, strconv.FormatInt(n, 10))
-		}
-		power := ""
-		if p.PowerDevices > 0 {
-			power = decimal(&p.PowerW)
-		}
-		rows = append(rows, append(row, decimal(p.Utilisation), power, strconv.FormatInt(p.PowerDevices, 10), decimal(p.Coverage), d.Precision))
-	}
-	return rows, nil
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,7 +28,7 @@ func hostsCommand() *cobra.Command {
 		Use:   "hosts [HOST]",
 		Short: "List hosts and their devices",
 		Long: `List hosts: those whose id is, or begins with, HOST; or all that the filters let in. --devices lists their devices one by one, with
-the reason for each state. "csv" has one row a device.`,
+the reason for each state. "csv" is the collector's own: one row a device, one for a host without any, one for each part that is missing.`,
 		Example: `  exameter hosts --state faulty --devices
   exameter hosts --centre guian-north --free-min 8 --sort free
   exameter hosts 4c4c4544`,
@@ -73,7 +72,7 @@ func (f *hostsFlags) run(cmd *cobra.Command, host string) error {
 		return misused(cmd, "--free-min is not below zero, and --limit is between 1 and 1000")
 	}
 	f.query.Host, f.query.Sort = host, f.sort.value
-	_, err := f.asking.run(cmd, question{path: "v1/hosts", query: f.query.Values(), read: func(body []byte) (printed, error) {
+	_, err := f.asking.run(cmd, question{path: "v1/hosts", query: f.query.Values(), rows: true, read: func(body []byte) (printed, error) {
 		var doc client.HostList
 		if err := decoded(body, &doc); err != nil {
 			return nil, err
@@ -180,19 +179,4 @@ func seconds(s *float64) string {
 		return "-"
 	}
 	return strconv.FormatFloat(*s, 'f', 1, 64) + " s"
-}
-
-func (d hostsTable) csv() ([][]string, error) {
-	rows := [][]string{{"centre", "cluster", "host", "name", "online", "age_s", "device", "kind", "vendor", "device_name", "model", "state", "reason", "power_w", "activity", "revision", "as_of"}}
-	for i := range d.Hosts {
-		h := &d.Hosts[i]
-		for j := range h.Devices {
-			v := &h.Devices[j]
-			rows = append(rows, []string{
-				h.Centre, h.Cluster, h.Host, h.Name, strconv.FormatBool(h.Online), decimal(h.AgeS), v.ID, v.Kind, v.Vendor, v.Name, v.Model, v.State, v.Reason,
-				decimal(v.PowerW), decimal(v.Activity), strconv.FormatInt(d.Revision, 10), d.AsOf.Format(time.RFC3339Nano),
-			})
-		}
-	}
-	return rows, nil
 }

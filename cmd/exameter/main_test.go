@@ -217,7 +217,7 @@ func TestScreen(t *testing.T) {
 	var b bytes.Buffer
 	s := newScreen(&b)
 	for i := range 2 {
-		if err := s.show(fmt.Appendf(nil, "%d\n", i)); err != nil {
+		if err := s.show(fmt.Appendf(nil, "%d\n", i), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -227,7 +227,7 @@ func TestScreen(t *testing.T) {
 	b.Reset()
 	s = &screen{out: io.Writer(&b), place: true}
 	for i := range 2 {
-		if err := s.show(fmt.Appendf(nil, "%d\n", i)); err != nil {
+		if err := s.show(fmt.Appendf(nil, "%d\n", i), 0); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -184,8 +184,6 @@ func (d matchTable) table(l look) (string, error) {
 	return b.String(), nil
 }
 
-func (matchTable) csv() ([][]string, error) { return nil, errNoRows }
-
 // verdict says what is short where a job fits nowhere.
 func (l look) verdict(doc printed) error {
 	switch doc := doc.(type) {
@@ -194,7 +192,7 @@ func (l look) verdict(doc printed) error {
 			return errors.New(l.shortOf(doc.Match))
 		}
 	case collectorRows:
-		rows, err := csv.NewReader(bytes.NewReader(doc)).ReadAll()
+		rows, err := csv.NewReader(bytes.NewReader(doc.text)).ReadAll()
 		if err != nil || len(rows) == 0 {
 			return fmt.Errorf("read the collector's answer: %w", cmp.Or(err, io.ErrUnexpectedEOF))
 		}

@@ -103,8 +103,6 @@ func (d poolsTable) table(l look) (string, error) {
 	return b.String(), nil
 }
 
-func (poolsTable) csv() ([][]string, error) { return nil, errNoRows }
-
 // memory prints a device's memory.
 func memory(gib *float64) string {
 	if gib == nil {

@@ -100,3 +100,17 @@ func TestRenderingInFP32(t *testing.T) {
 		}
 	}
 }
+
+// TestIdentifiersAreTold has the registry's identifier of a cluster in what commands print for programs.
+func TestIdentifiersAreTold(t *testing.T) {
+	url := renderFarm(t, "[{id: render, identifier: CN-52-0001/render}]")
+	for _, args := range []string{"capacity --by pool", "pools", "match --count 1 --cluster render", "explain", "centres"} {
+		for _, format := range []string{"json", "csv"} {
+			out, said, status := exameter(t, append(strings.Fields(args), "--collector", url, "-o", format)...)
+			// The rows of centres are of centres alone.
+			if want := args != "centres" || format == "json"; status != 0 && !strings.HasPrefix(args, "match") || strings.Contains(out, "CN-52-0001/render") != want {
+				t.Errorf("%s -o %s: status %d, %s%s", args, format, status, out, said)
+			}
+		}
+	}
+}

@@ -123,6 +123,7 @@ func (f *standaloneFlags) run(cmd *cobra.Command) error {
 // explain says what to do now, and what not to expect.
 func (f *standaloneFlags) explain(out io.Writer, s *stack, open bool) {
 	fmt.Fprintf(out, `Broker     %s, data in %s
+Console    %s/
 Collector  %s/v1/capacity   metrics %s/metrics
 
 Put into /etc/exameter/agent.yaml on each host:
@@ -131,7 +132,7 @@ Put into /etc/exameter/agent.yaml on each host:
   kafka:
     brokers: [%q]
 
-`, s.broker.Addr(), f.data, s.api, s.api, f.centres[0], s.broker.Addr())
+`, s.broker.Addr(), f.data, s.api, s.api, s.api, f.centres[0], s.broker.Addr())
 	for _, c := range f.centres[1:] {
 		fmt.Fprintf(out, "Hosts of %s have centre: %s\n", c, c)
 	}

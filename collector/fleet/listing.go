@@ -102,6 +102,7 @@ func (s *Search) here(h *host, d *device) bool {
 func (f *Fleet) Rank(s *Search, r *hosts.Ranking, number, tag int, from, n uint32) (next uint32, more bool) {
 	s.prepare(f)
 	end := min(from+n, uint32(len(f.shape)))
+	var why [len(reasons)]int64
 	for slot := from; slot < end; slot++ {
 		h := f.at(slot)
 		if !h.is(isUsed) {
@@ -109,9 +110,39 @@ func (f *Fleet) Rank(s *Search, r *hosts.Ranking, number, tag int, from, n uint3
 		}
 		if v, ok := s.see(f, h); ok {
 			r.Enter(hosts.Place{Key: s.Query.KeyOf(h.centre, h.id(), number, v.free, h.report.at), Part: tag})
+			if v.online && v.listed > 0 {
+				f.explain(s, h, &why)
+			}
+		}
+	}
+	for i, n := range why {
+		if i > 0 && n > 0 {
+			r.Count(reasons[i], n)
 		}
 	}
 	return end, end < uint32(len(f.shape))
+}
+
+// explain counts why those devices of an online host that are listed are in their state.
+func (f *Fleet) explain(s *Search, h *host, why *[len(reasons)]int64) {
+	for i := range h.devices {
+		d := &h.devices[i]
+		if state := d.state(true); s.states[state] && s.pools[f.pools.poolOf[d.lot]] && s.here(h, d) {
+			why[d.status.reason(state)]++
+		}
+	}
+}
+
+// reason is why a device of an online host is in its state: missing, where the last report does not speak of it. What is stale on such a host has none.
+func (st *status) reason(state capacity.State) reason {
+	switch {
+	case st.seen&isReported != 0:
+		return st.seen.reason()
+	case state == capacity.Faulty:
+		return missing
+	default:
+		return 0
+	}
 }
 
 // Hosts returns hosts of the centre as the question sees them; nil for one that is gone, or no answer any more.
@@ -212,12 +243,10 @@ func fill(out *hosts.Device, st *status, state capacity.State, online bool) {
 	case !online:
 		return
 	case st.seen&isReported == 0:
-		if state == capacity.Faulty {
-			out.Reason = missing.String()
-		}
+		out.Reason = st.reason(state).String()
 		return
 	}
-	out.Reason = st.seen.reason().String()
+	out.Reason = st.reason(state).String()
 	if st.power >= 0 {
 		watts := float64(st.power) / 1000
 		out.PowerW = &watts

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -37,6 +38,17 @@ func pages(t interface{ Fatalf(string, ...any) }, f *Fleet, q hosts.Query, now t
 		if upto == nil {
 			if int(r.Matching) != len(out) {
 				t.Fatalf("%d hosts match, %d were listed", r.Matching, len(out))
+			}
+			listed := map[string]int64{}
+			for _, h := range out {
+				for _, d := range h.Devices {
+					if d.Reason != "" && d.NotCounted != hosts.Uninventoried {
+						listed[d.Reason]++
+					}
+				}
+			}
+			if !maps.Equal(listed, r.Reasons) {
+				t.Fatalf("devices were counted by reason as %v, and listed as %v", r.Reasons, listed)
 			}
 			return out
 		}

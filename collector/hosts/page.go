@@ -23,12 +23,13 @@ type Request struct {
 
 // Reply is the answer to a Request.
 type Reply struct {
-	Schema   int       `json:"schema"`
-	Instance string    `json:"instance"` // who answers
-	Rows     []Row     `json:"rows"`     // in order
-	Upto     *Key      `json:"upto"`     // rows up to there are complete; null where all are
-	Matching int64     `json:"matching"` // hosts that meet the filters, wherever the page begins and ends
-	Missing  []Missing `json:"missing"`  // parts that it cannot answer for
+	Schema   int              `json:"schema"`
+	Instance string           `json:"instance"` // who answers
+	Rows     []Row            `json:"rows"`     // in order
+	Upto     *Key             `json:"upto"`     // rows up to there are complete; null where all are
+	Matching int64            `json:"matching"` // hosts that meet the filters, wherever the page begins and ends
+	Reasons  map[string]int64 `json:"reasons"`  // their devices that meet the filters, by reason
+	Missing  []Missing        `json:"missing"`  // parts that it cannot answer for
 }
 
 // Row is a host with its place in the list. The host may have changed since it got the place.
@@ -60,8 +61,27 @@ const (
 type Page struct {
 	Hosts    []Host
 	Matching int64
-	Next     *Key // where the next page begins; nil on the last one
+	Reasons  []Reason // of the devices of all pages, the most frequent first
+	Next     *Key     // where the next page begins; nil on the last one
 	Missing  []Missing
+}
+
+// Reason counts the devices that are in their state for one reason. Those without a reason, as silent hosts' are, are not counted.
+type Reason struct {
+	Reason  string `json:"reason"`
+	Devices int64  `json:"devices"`
+}
+
+// reasonsOf puts counts in order.
+func reasonsOf(counts map[string]int64) []Reason {
+	out := make([]Reason, 0, len(counts))
+	for reason, n := range counts {
+		out = append(out, Reason{reason, n})
+	}
+	slices.SortFunc(out, func(a, b Reason) int {
+		return cmp.Or(cmp.Compare(b.Devices, a.Devices), cmp.Compare(a.Reason, b.Reason))
+	})
+	return out
 }
 
 // maxParts bounds the parts of a request, as the view bounds those of the log.
@@ -136,8 +156,12 @@ func Merge(q *Query, replies []*Reply) Page {
 	page := Page{Hosts: []Host{}, Missing: []Missing{}}
 	var rows []*Row
 	var upto *Key
+	reasons := map[string]int64{}
 	for _, a := range replies {
 		page.Matching += a.Matching
+		for reason, n := range a.Reasons {
+			reasons[reason] += n
+		}
 		page.Missing = append(page.Missing, a.Missing...)
 		for i := range a.Rows {
 			rows = append(rows, &a.Rows[i])
@@ -146,6 +170,7 @@ func Merge(q *Query, replies []*Reply) Page {
 			upto = a.Upto
 		}
 	}
+	page.Reasons = reasonsOf(reasons)
 	slices.SortFunc(rows, func(a, b *Row) int { return a.Key.Compare(&b.Key) })
 	slices.SortFunc(page.Missing, func(a, b Missing) int { return cmp.Or(cmp.Compare(a.Centre, b.Centre), cmp.Compare(a.Part, b.Part)) })
 	lines := 0

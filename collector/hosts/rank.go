@@ -18,7 +18,8 @@ type Ranking struct {
 	places places
 	more   bool // places behind those kept were left out
 
-	Matching int64 // hosts that were entered, before and behind what is kept
+	Matching int64            // hosts that were entered, before and behind what is kept
+	Reasons  map[string]int64 // their devices that are listed, by why they are in their state
 }
 
 // NewRanking makes a ranking for a question.
@@ -41,6 +42,14 @@ func (r *Ranking) Enter(p Place) {
 	}
 }
 
+// Count counts devices of hosts that were entered, by the code of their reason.
+func (r *Ranking) Count(reason string, devices int64) {
+	if r.Reasons == nil {
+		r.Reasons = map[string]int64{}
+	}
+	r.Reasons[reason] += devices
+}
+
 // Take enters what another ranking for the same question holds.
 func (r *Ranking) Take(o *Ranking) {
 	all := r.Matching + o.Matching
@@ -48,6 +57,9 @@ func (r *Ranking) Take(o *Ranking) {
 		r.Enter(p)
 	}
 	r.Matching, r.more = all, r.more || o.more
+	for reason, n := range o.Reasons {
+		r.Count(reason, n)
+	}
 }
 
 // List returns the places in order, and up to which the list is complete; nil where it is complete altogether.

@@ -105,24 +105,45 @@ func Read(in io.Reader, name string) (*Registry, error) {
 
 // Validate checks what YAML cannot, and fills in defaults.
 func (r *Registry) Validate() error {
-	seen := map[string]bool{}
+	ids, identifiers := unique{}, unique{}
 	for i := range r.Centres {
 		c, key := &r.Centres[i], fmt.Sprintf("centres[%d]", i)
 		if err := telemetry.ValidID(c.ID); err != nil {
 			return config.Errorf(key+".id", "%w", err)
 		}
-		if seen[c.ID] {
-			return config.Errorf(key+".id", "%q stands twice", c.ID)
+		if err := ids.take(c.ID, key+".id"); err != nil {
+			return err
 		}
-		seen[c.ID] = true
-		if err := c.validate(key); err != nil {
+		if err := c.validate(key, identifiers); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *Centre) validate(key string) error {
+// unique tells by which key a value that may stand once stands already.
+type unique map[string]string
+
+func (u unique) take(value, key string) error {
+	if first, taken := u[value]; taken {
+		return config.Errorf(key, "%q stands twice", value).Beside(first)
+	}
+	u[value] = key
+	return nil
+}
+
+// identifier takes an identifier, which is of one centre or cluster in the whole registry.
+func (u unique) identifier(s, key string) error {
+	if s == "" {
+		return nil
+	}
+	if err := validIdentifier(s); err != nil {
+		return config.Errorf(key, "%w", err)
+	}
+	return u.take(s, key)
+}
+
+func (c *Centre) validate(key string, identifiers unique) error {
 	switch c.Status {
 	case Planned, Building, Operating:
 	case "":
@@ -130,8 +151,8 @@ func (c *Centre) validate(key string) error {
 	default:
 		return config.Errorf(key+".status", "%q is not one of planned, building, operating", c.Status)
 	}
-	if err := validIdentifier(c.Identifier); err != nil {
-		return config.Errorf(key+".identifier", "%w", err)
+	if err := identifiers.identifier(c.Identifier, key+".identifier"); err != nil {
+		return err
 	}
 	for i := range c.Declared {
 		d := &c.Declared[i]
@@ -146,18 +167,17 @@ func (c *Centre) validate(key string) error {
 		}
 	}
 	slices.SortStableFunc(c.Declared, func(a, b Declaration) int { return a.Date.Compare(b.Date.Time) })
-	seen := map[string]bool{}
+	ids := unique{}
 	for i := range c.Clusters {
 		cl, key := &c.Clusters[i], fmt.Sprintf("%s.clusters[%d]", key, i)
 		if err := telemetry.ValidID(cl.ID); err != nil {
 			return config.Errorf(key+".id", "%w", err)
 		}
-		if seen[cl.ID] {
-			return config.Errorf(key+".id", "%q stands twice", cl.ID)
+		if err := ids.take(cl.ID, key+".id"); err != nil {
+			return err
 		}
-		seen[cl.ID] = true
-		if err := validIdentifier(cl.Identifier); err != nil {
-			return config.Errorf(key+".identifier", "%w", err)
+		if err := identifiers.identifier(cl.Identifier, key+".identifier"); err != nil {
+			return err
 		}
 		if cl.Class != "" && cl.Class != capacity.Super {
 			return config.Errorf(key+".class", "%q is not super: leave it out, and each device is classed by its kind", cl.Class)

@@ -84,6 +84,14 @@ func TestReadRefuses(t *testing.T) {
 	for _, tc := range []struct{ yaml, want string }{
 		{"centres:\n  - id: Upper\n", "r.yaml:2: centres[0].id:"},
 		{"centres:\n  - id: a\n  - id: a\n", "r.yaml:3: centres[1].id: \"a\" stands twice"},
+		{"centres:\n  - id: a\n  - id: b\n  - id: a\n", "r.yaml:4: centres[2].id: \"a\" stands twice: see centres[0].id, line 2"},
+		{"centres:\n  - id: a\n    identifier: CN-1\n  - id: b\n    identifier: CN-1\n", "r.yaml:5: centres[1].identifier: \"CN-1\" stands twice: see centres[0].identifier, line 3"},
+		{
+			"centres:\n  - id: a\n    clusters:\n      - {id: x, identifier: CN-1}\n  - id: b\n    clusters:\n      - id: x\n        identifier: CN-1\n",
+			"r.yaml:8: centres[1].clusters[0].identifier: \"CN-1\" stands twice: see centres[0].clusters[0].identifier, line 4",
+		},
+		{"centres:\n  - id: a\n    identifier: CN-1\n    clusters: [{id: x, identifier: CN-1}]\n", "r.yaml:4: centres[0].clusters[0].identifier: \"CN-1\" stands twice: see centres[0].identifier, line 3"},
+		{"centres:\n  - id: a\n    clusters:\n      - id: x\n      - id: x\n", "r.yaml:5: centres[0].clusters[1].id: \"x\" stands twice: see centres[0].clusters[0].id, line 4"},
 		{"centres:\n  - id: a\n    status: open\n", "r.yaml:3: centres[0].status:"},
 		{"centres:\n  - id: a\n    sttus: open\n", "r.yaml:3"},
 		{"centres:\n  - id: a\n    clusters: [{id: x, class: general}]\n", "r.yaml:3: centres[0].clusters[0].class:"},

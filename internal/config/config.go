@@ -59,8 +59,11 @@ func Read(r io.Reader, name string, v any) error {
 	err = val.Validate()
 	var ce *Error
 	if errors.As(err, &ce) {
+		if line := lineOf(file, ce.Other); ce.Other != "" && line > 0 {
+			err = fmt.Errorf("%w: see %s, line %d", ce, ce.Other, line)
+		}
 		if line := lineOf(file, ce.Key); line > 0 {
-			return fmt.Errorf("%s:%d: %w", name, line, ce)
+			return fmt.Errorf("%s:%d: %w", name, line, err)
 		}
 	}
 	if err != nil {
@@ -71,13 +74,20 @@ func Read(r io.Reader, name string, v any) error {
 
 // Error says what is wrong with the value of one key, named by its path (kafka.brokers, centres[2].id).
 type Error struct {
-	Key string
-	Err error
+	Key   string
+	Other string // the key of what it cannot stand beside; empty where there is none
+	Err   error
 }
 
 // Errorf makes an *Error.
 func Errorf(key, format string, args ...any) *Error {
 	return &Error{Key: key, Err: fmt.Errorf(format, args...)}
+}
+
+// Beside names the key of what the value cannot stand beside, whose line is told too.
+func (e *Error) Beside(key string) *Error {
+	e.Other = key
+	return e
 }
 
 func (e *Error) Error() string { return e.Key + ": " + e.Err.Error() }

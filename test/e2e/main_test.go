@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/exameter/exameter/test/kafka"
+	"github.com/exameter/exameter/test/process"
 )
 
 // Shared by all tests: the folder of the three programs, and a cluster on which each test has a centre of its own.
@@ -38,10 +39,8 @@ func run(m *testing.M) (int, error) {
 	programs = filepath.Join(dir, "bin")
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags", "-X main.version=e2e", "-o", programs+"/",
-		"../../cmd/exameter", "../../cmd/exameter-agent", "../../cmd/exameter-collector")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("build the programs: %w\n%s", err, out)
+	if err := process.Build(ctx, programs, "e2e", "exameter", "exameter-agent", "exameter-collector"); err != nil {
+		return 0, err
 	}
 	if out, err := exec.CommandContext(ctx, "make", "-C", "../nvmlsim").CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("build the simulated driver library: %w\n%s", err, out)

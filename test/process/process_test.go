@@ -1,6 +1,7 @@
 package process
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,4 +35,19 @@ func TestStop(t *testing.T) {
 	f(`trap 'exit 0' TERM; echo $GREETING; while :; do sleep 0.01; done`, "")
 	f(`trap 'exit 3' TERM; echo $GREETING; while :; do sleep 0.01; done`, "exit status 3")
 	f(`trap '' TERM; echo $GREETING; while :; do sleep 0.01; done`, "did not stop within")
+}
+
+// TestUsage measures this process, which is at work and holds memory, and one that never was.
+func TestUsage(t *testing.T) {
+	for began := time.Now(); CPU(os.Getpid()) == 0; {
+		if time.Since(began) > 30*time.Second {
+			t.Fatal("no processor time is measured")
+		}
+	}
+	if n := Resident(os.Getpid()); n < 1<<20 || n > 1<<36 {
+		t.Errorf("%d bytes are resident", n)
+	}
+	if CPU(1<<30) != 0 || Resident(1<<30) != 0 {
+		t.Error("a process that is not there uses something")
+	}
 }

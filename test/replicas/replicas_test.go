@@ -12,7 +12,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -88,8 +87,8 @@ func kill(t *testing.T, brokers []string, topics []broker.Topic) {
 	p := drive(t, brokers, topics)
 	dir := t.TempDir()
 	program := filepath.Join(dir, "exameter-collector")
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, "../../cmd/exameter-collector").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	if err := process.Build(t.Context(), dir, "replicas", "exameter-collector"); err != nil {
+		t.Fatal(err)
 	}
 	var all []*replica
 	for i := range replicas {

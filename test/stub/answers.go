@@ -111,9 +111,28 @@ func rows(w io.Writer, doc any) {
 			fmt.Fprintf(w, "%s,%d,%d\n", g.Centre, g.Devices.Free, doc.Revision)
 		}
 	case listed[any]:
+		listedRows(w, doc)
+	}
+}
+
+func listedRows(w io.Writer, doc listed[any]) {
+	switch list := doc.doc.(type) {
+	case *client.Pools:
 		fmt.Fprintln(w, "centre,model,devices_free,revision")
-		for _, p := range doc.doc.(*client.Pools).Pools {
+		for _, p := range list.Pools {
 			fmt.Fprintf(w, "%s,%s,%d,%d\n", p.Centre, p.Model, p.Devices.Free, doc.revision)
+		}
+	case *client.HostList:
+		fmt.Fprintln(w, "centre,host,device,state,revision")
+		for _, h := range list.Hosts {
+			for _, d := range h.Devices {
+				fmt.Fprintf(w, "%s,%s,%s,%s,%d\n", h.Centre, h.Host, d.ID, d.State, doc.revision)
+			}
+		}
+	case *client.History:
+		fmt.Fprintln(w, "scope,at,devices_free,revision")
+		for _, p := range list.Points {
+			fmt.Fprintf(w, "%s,%s,%d,%d\n", list.Scope, p.At.Format(time.RFC3339Nano), p.Devices.Free, p.Revision)
 		}
 	}
 }
@@ -122,7 +141,7 @@ func rows(w io.Writer, doc any) {
 func (c *Collector) hosts(r *http.Request) any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	doc := &client.HostList{Head: c.head(r), Hosts: []client.Host{}, Matching: 0, Missing: []client.Missing{{Centre: "guiyang-west", Part: 3, Owner: "collector-2", Why: "it did not answer within 2 s"}}}
+	doc := &client.HostList{Head: c.head(r), Reasons: []client.Reason{}, Hosts: []client.Host{}, Matching: 0, Missing: []client.Missing{{Centre: "guiyang-west", Part: 3, Owner: "collector-2", Why: "it did not answer within 2 s"}}}
 	fresh, old := 2.1, 95.0
 	for i, p := range c.chosen(r) {
 		for j, age := range []*float64{&fresh, &old} {

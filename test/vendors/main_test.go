@@ -7,10 +7,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/exameter/exameter/test/process"
 )
 
 // programs is the folder of the programs under test.
@@ -34,10 +35,8 @@ func run(m *testing.M) (int, error) {
 	programs = filepath.Join(dir, "bin")
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags", "-X main.version=vendors", "-o", programs+"/",
-		"../../cmd/exameter", "../../cmd/exameter-agent", "../../cmd/exameter-collector")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("build the programs: %w\n%s", err, out)
+	if err := process.Build(ctx, programs, "vendors", "exameter", "exameter-agent", "exameter-collector"); err != nil {
+		return 0, err
 	}
 	return m.Run(), nil
 }

@@ -11,8 +11,12 @@ import (
 
 // capacityQuestion reads a question to GET /v1/capacity.
 func capacityQuestion(raw string) (question, error) {
-	q, format, err := parse(raw, capacityParameters)
+	p, err := readParameters(raw)
 	if err != nil {
+		return nil, err
+	}
+	q, format := p.question(), p.format()
+	if err := p.done(); err != nil {
 		return nil, err
 	}
 	return func(l *capacity.Listing) (*answer, error) {

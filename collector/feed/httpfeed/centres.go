@@ -76,13 +76,13 @@ type Measured struct {
 
 // centres answers GET /v1/centres.
 func (src Source) centres(w http.ResponseWriter, r *http.Request) {
-	q, _, err := parse(r.URL.RawQuery, []string{"precision", "kind"})
+	q, err := parseCentres(r.URL.RawQuery)
 	if err != nil {
 		refuse(w, err)
 		return
 	}
 	s := src.snapshot(w)
-	if s == nil || fresh(w, r, s, true) {
+	if s == nil || fresh(w, r, weakTag(s)) {
 		return
 	}
 	answer, err := centresOf(s, src.Registry(), q)
@@ -90,8 +90,17 @@ func (src Source) centres(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	writeJSON(w, answer)
+	jsonAnswer(answer).write(w, r)
+}
+
+// parseCentres reads the parameters of /v1/centres.
+func parseCentres(raw string) (q capacity.Query, err error) {
+	p, err := readParameters(raw)
+	if err != nil {
+		return q, err
+	}
+	q.Precision, q.Kind = p.precision(), p.kind()
+	return q, p.done()
 }
 
 // centresOf puts what a snapshot has beside what a registry says.

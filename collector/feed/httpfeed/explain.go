@@ -26,7 +26,7 @@ func (src Source) explain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := src.snapshot(w)
-	if s == nil || n == 0 && fresh(w, r, s, true) {
+	if s == nil || n == 0 && fresh(w, r, weakTag(s)) {
 		return
 	}
 	var cat *catalog.Catalog
@@ -51,8 +51,7 @@ func (src Source) explain(w http.ResponseWriter, r *http.Request) {
 		answer.Hosts, answer.Missing = page.Hosts, page.Missing
 		w.Header().Set("Cache-Control", "no-store")
 	}
-	w.Header().Set("Content-Type", "application/json")
-	writeJSON(w, answer)
+	jsonAnswer(answer).write(w, r)
 }
 
 // parseExplain reads the parameters of /v1/explain: the filters, and how many example hosts are wanted.
@@ -62,6 +61,6 @@ func parseExplain(raw string) (q capacity.Query, examples int, err error) {
 		return q, 0, err
 	}
 	q, examples = p.filters(), int(p.integer("hosts", maxExamples))
-	q.Kind = p.enum("kind", capacity.KindAccelerator, capacity.KindCPU, capacity.KindAll)
+	q.Kind = p.kind()
 	return q, examples, p.done()
 }

@@ -1,10 +1,12 @@
 package httpfeed
 
 import (
+	"encoding/csv"
 	"fmt"
+	"io"
 	"net/http"
-	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,13 +24,12 @@ type History struct {
 	Points []history.Point `json:"points"`
 }
 
-var historyParameters = []string{"scope", "from", "to", "step"}
-
 // historyQuery is what of a history is asked for. Zero times are defaults.
 type historyQuery struct {
 	scope    string
 	from, to time.Time
 	step     time.Duration
+	format   string
 }
 
 // history answers GET /v1/history.
@@ -52,64 +53,77 @@ func (src Source) history(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &badParameter{"from", fmt.Errorf("%s is after to, %s", q.from.Format(time.RFC3339), q.to.Format(time.RFC3339))})
 		return
 	}
-	if fresh(w, r, s, true) {
+	if fresh(w, r, weakTag(s)) {
 		return
 	}
-	doc, err := s.Document(capacity.Query{})
+	head, err := s.Head(capacity.Query{})
 	if err != nil {
 		refuse(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	writeJSON(w, History{
-		Head:  doc.Head(),
+	rendered(q.format, &History{
+		Head:  head,
 		Scope: q.scope, From: q.from, To: q.to, StepS: q.step.Seconds(), Points: src.Past.Points(q.scope, q.from, q.to, q.step),
-	})
+	}, writeHistoryCSV).write(w, r)
 }
 
-// parseHistory reads the parameters.
-func parseHistory(raw string) (historyQuery, error) {
-	q := historyQuery{scope: history.Province, step: time.Minute}
-	values, err := url.ParseQuery(raw)
+// pointColumns are the figures of a point: those of every CSV, apart from what no point keeps.
+var pointColumns = slices.DeleteFunc(slices.Clone(figureColumns), func(c column) bool {
+	return strings.HasPrefix(c.name, "origin_") || strings.HasPrefix(c.name, "age_")
+})
+
+// writeHistoryCSV writes one row a point, with the revision that it was of.
+func writeHistoryCSV(w io.Writer, doc *History) {
+	out := csv.NewWriter(w)
+	row := []string{"scope", "at"}
+	for _, c := range pointColumns {
+		row = append(row, c.name)
+	}
+	_ = out.Write(append(row, "precision", "revision")) // the writer keeps an error until Flush
+	for i := range doc.Points {
+		p := &doc.Points[i]
+		g := capacity.Group{Figure: capacity.Figure{
+			Devices: p.Devices, Eflops: p.Eflops, Utilisation: p.Utilisation, PowerW: p.PowerW, PowerDevices: p.PowerDevices, Hosts: p.Hosts, Coverage: p.Coverage,
+		}}
+		row = append(row[:0], doc.Scope, p.At.Format(time.RFC3339Nano))
+		for _, c := range pointColumns {
+			row = append(row, c.of(&g))
+		}
+		_ = out.Write(append(row, doc.Precision, strconv.FormatInt(p.Revision, 10)))
+	}
+	out.Flush()
+}
+
+// parseHistory reads the parameters of /v1/history.
+func parseHistory(raw string) (q historyQuery, err error) {
+	p, err := readParameters(raw)
 	if err != nil {
-		return q, &badParameter{"query", fmt.Errorf("%.100q cannot be parsed", raw)}
+		return q, err
 	}
-	for _, name := range sortedNames(values) {
-		if !slices.Contains(historyParameters, name) {
-			return q, &badParameter{clipped(name), fmt.Errorf("is not a parameter: want %s", strings.Join(historyParameters, ", "))}
-		}
-		if n := len(values[name]); n > 1 {
-			return q, &badParameter{name, fmt.Errorf("is given %d times, want once", n)}
-		}
-		if err := q.read(name, values[name][0]); err != nil {
-			return q, &badParameter{name, err}
-		}
+	q = historyQuery{scope: history.Province, step: time.Minute, format: p.format()}
+	if v, given := p.one("scope"); given {
+		q.scope = v
+		p.fail("scope", history.ValidScope(v))
 	}
-	return q, nil
-}
-
-func (q *historyQuery) read(name, v string) (err error) {
-	switch name {
-	case "scope":
-		q.scope, err = v, history.ValidScope(v)
-	case "from":
-		q.from, err = moment(v)
-	case "to":
-		q.to, err = moment(v)
-	case "step":
+	q.from, q.to = p.moment("from"), p.moment("to")
+	if v, given := p.one("step"); given {
 		q.step, err = time.ParseDuration(v)
 		if least := history.Tiers[0].Step; err != nil || q.step < least || q.step > history.Kept || q.step%least != 0 {
-			err = fmt.Errorf("%q is not a multiple of %s up to %s, such as 10s, 5m or 1h", clipped(v), least, history.Kept)
+			p.fail("step", fmt.Errorf("%q is not a multiple of %s up to %s, such as 10s, 5m or 1h", clipped(v), least, history.Kept))
 		}
 	}
-	return err
+	return q, p.done()
 }
 
-// moment reads a time as RFC 3339 has it.
-func moment(v string) (time.Time, error) {
+// moment is a time as RFC 3339 has it, zero where it is not given.
+func (p *parameters) moment(name string) time.Time {
+	v, given := p.one(name)
+	if !given {
+		return time.Time{}
+	}
 	t, err := time.Parse(time.RFC3339, v)
 	if err != nil || t.Year() < 1970 || t.Year() > 9999 {
-		return t, fmt.Errorf("%q is not a time such as 2026-11-23T08:00:00Z", clipped(v))
+		p.fail(name, fmt.Errorf("%q is not a time such as 2026-11-23T08:00:00Z", clipped(v)))
 	}
-	return t.UTC(), nil
+	return t.UTC()
 }

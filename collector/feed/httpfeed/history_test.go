@@ -67,14 +67,23 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// TestHistoryCSV has a row a point. What was not known at the time is empty.
+func TestHistoryCSV(t *testing.T) {
+	w := get(withPast(somePast()), http.MethodGet, "/v1/history?step=10s&format=csv")
+	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "text/csv; charset=utf-8; header=present" || w.Header().Get("ETag") != `W/"41"` {
+		t.Errorf("%d, headers %v", w.Code, w.Header())
+	}
+	golden(t, "history.csv", w.Body.Bytes())
+}
+
 // TestHistoryProblems names the parameter that is wrong.
 func TestHistoryProblems(t *testing.T) {
 	h := withPast(history.New())
 	for query, parameter := range map[string]string{
-		"?scope=pool/a": "scope", "?scope=centre/A": "scope", "?scope=": "scope", "?scope=" + strings.Repeat("x", 9000): "scope",
+		"?scope=pool/a": "scope", "?scope=centre/A": "scope", "?scope=": "scope", "?scope=" + strings.Repeat("x", 8000): "scope", "?scope=" + strings.Repeat("x", 9000): "query",
 		"?step=1s": "step", "?step=15s": "step", "?step=-1m": "step", "?step=48h": "step", "?step=": "step", "?step=9e9h": "step", "?step=1m&step=1m": "step",
 		"?from=yesterday": "from", "?from=2026-11-23": "from", "?to=12026-11-23T00:00:00Z": "to", "?from=2026-11-24T00:00:00Z&to=2026-11-23T00:00:00Z": "from",
-		"?format=csv": "format", "?%zz": "query",
+		"?format=xml": "format", "?format=csv&format=csv": "format", "?%zz": "query",
 	} {
 		w := get(h, http.MethodGet, "/v1/history"+query)
 		var p Problem

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/hosts"
@@ -22,23 +23,33 @@ const maxQuestion = 1 << 20
 type Hosts struct {
 	capacity.Head
 	Matching int64           `json:"matching"` // hosts that meet the filters, on all pages
+	Reasons  []hosts.Reason  `json:"reasons"`  // their devices that meet the filters, by why they are in their state
 	Hosts    []hosts.Host    `json:"hosts"`
 	Next     string          `json:"next,omitempty"` // cursor of the next page
 	Missing  []hosts.Missing `json:"missing"`        // parts whose hosts are not among them
 }
 
+// hostsQuestion is a request for hosts that was understood.
+type hostsQuestion struct {
+	hosts.Query
+	format string
+	values url.Values
+}
+
 // parseHosts reads the parameters of /v1/hosts.
-func parseHosts(raw string) (hosts.Query, error) {
+func parseHosts(raw string) (q hostsQuestion, err error) {
 	p, err := readParameters(raw)
 	if err != nil {
-		return hosts.Query{}, err
+		return q, err
 	}
-	q := hosts.Query{
+	q.values = p.values
+	q.format = p.format()
+	q.Query = hosts.Query{
 		Pools: p.filters(), Host: p.name("host"), Name: p.name("name"), States: p.enums("state", hosts.StateNames[:]...),
 		FreeMin: int(p.integer("free_min", telemetry.MaxDevices)), Limit: int(p.integer("limit", hosts.MaxLimit)),
 		Sort: hosts.Order(p.enum("sort", string(hosts.ByPlace), string(hosts.ByFree), string(hosts.ByAge))),
 	}
-	q.Pools.Kind = p.enum("kind", capacity.KindAccelerator, capacity.KindCPU, capacity.KindAll)
+	q.Pools.Kind = p.kind()
 	if _, given := p.values["online"]; given {
 		q.Online = new(p.enum("online", "true", "false") == "true")
 	}
@@ -46,7 +57,7 @@ func parseHosts(raw string) (hosts.Query, error) {
 	if err := p.done(); err != nil {
 		return q, err
 	}
-	if q, err = q.Normal(); err != nil {
+	if q.Query, err = q.Normal(); err != nil {
 		return q, err
 	}
 	if resumes {
@@ -82,17 +93,20 @@ func (src Source) hosts(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	page, ok := src.page(w, r, q)
+	page, ok := src.page(w, r, q.Query)
 	if !ok {
 		return
 	}
-	answer := Hosts{Head: head, Matching: page.Matching, Hosts: page.Hosts, Missing: page.Missing}
+	doc := &Hosts{Head: head, Matching: page.Matching, Reasons: page.Reasons, Hosts: page.Hosts, Missing: page.Missing}
 	if page.Next != nil {
-		answer.Next = q.Cursor(page.Next)
+		doc.Next = q.Cursor(page.Next)
 	}
-	w.Header().Set("Content-Type", "application/json")
+	a := rendered(q.format, doc, writeHostsCSV)
+	if doc.Next != "" {
+		a.link = nextLink("/v1/hosts", q.values, doc.Next)
+	}
 	w.Header().Set("Cache-Control", "no-store") // hosts move on within a revision
-	writeJSON(w, answer)
+	a.write(w, r)
 }
 
 // page asks for a page of hosts, or says why there is none.

@@ -37,7 +37,7 @@ func (l *lister) handler(t *testing.T, ready bool) http.Handler {
 func somePage() hosts.Page {
 	worth := capacity.Flops(989_500_000)
 	return hosts.Page{
-		Matching: 3, Next: &hosts.Key{Centre: "guian", Host: "h-1"},
+		Matching: 3, Reasons: []hosts.Reason{{Reason: "cores", Devices: 2}, {Reason: "slices", Devices: 1}}, Next: &hosts.Key{Centre: "guian", Host: "h-1"},
 		Missing: []hosts.Missing{{Centre: "guiyang", Part: 4, Owner: "two:8470", Why: hosts.Silent}},
 		Hosts: []hosts.Host{
 			{
@@ -91,6 +91,32 @@ func TestHosts(t *testing.T) {
 	}
 }
 
+// TestHostsCSV has a row for every device, for a host without any and for a part that is missing, so that nothing is lost in silence.
+func TestHostsCSV(t *testing.T) {
+	l := &lister{page: somePage()}
+	l.page.Hosts[0].Name, l.page.Hosts[0].Devices[1].Name = `=HYPERLINK("x")`, "+1, or\n\"more\""
+	l.page.Hosts[0].Pools[0].Identifier = "@CN-52-001/default"
+	h := l.handler(t, true)
+	w := get(h, "GET", "/v1/hosts?format=csv&kind=all")
+	if w.Code != 200 || w.Header().Get("Content-Type") != "text/csv; charset=utf-8; header=present" || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%d, headers %v", w.Code, w.Header())
+	}
+	golden(t, "hosts.csv", w.Body.Bytes())
+	// The next page is asked for as this one was.
+	link := w.Header().Get("Link")
+	next, rest, _ := strings.Cut(strings.TrimPrefix(link, "<"), ">")
+	if rest != `; rel="next"` || !strings.Contains(next, "format=csv") {
+		t.Fatalf("Link %q", link)
+	}
+	if w := get(h, "GET", next); w.Code != 200 || l.asked.After == nil || l.asked.Pools.Kind != capacity.KindAll || !strings.HasPrefix(w.Body.String(), "centre,") {
+		t.Errorf("the next page: %d, asked %+v", w.Code, l.asked)
+	}
+	l.page = hosts.Page{}
+	if w := get(h, "GET", "/v1/hosts?format=csv"); strings.Count(w.Body.String(), "\n") != 1 || w.Header().Get("Link") != "" {
+		t.Errorf("no hosts: %s, headers %v", w.Body, w.Header())
+	}
+}
+
 func get2(t *testing.T, h http.Handler, target string) (answer Hosts) {
 	t.Helper()
 	w := get(h, "GET", target)
@@ -108,7 +134,7 @@ func TestHostsProblems(t *testing.T) {
 	l.asked = hosts.Query{}
 	for _, tc := range []struct{ target, parameter, detail string }{
 		{"/v1/hosts?colour=red", "colour", "is not a parameter"},
-		{"/v1/hosts?format=csv", "format", "is not a parameter"},
+		{"/v1/hosts?format=xml", "format", "is not one of json, csv"},
 		{"/v1/hosts?by=centre", "by", "is not a parameter"},
 		{"/v1/hosts?limit=0", "limit", "is not a whole number from 1 to 1000"},
 		{"/v1/hosts?limit=1001", "limit", "is not a whole number"},

@@ -19,6 +19,8 @@ type answer struct {
 	body []byte
 	link string            // the next page, where there is one
 	from *capacity.Listing // where not the last snapshot: an earlier page's
+
+	encoded [len(codings)]encoded
 }
 
 func jsonAnswer(v any) *answer {
@@ -33,10 +35,18 @@ func csvAnswer(write func(io.Writer)) *answer {
 	return &answer{kind: "text/csv; charset=utf-8; header=present", body: b.Bytes()}
 }
 
+// rendered is a document in the format asked for: rows where that is csv.
+func rendered[T any](format string, doc *T, rows func(io.Writer, *T)) *answer {
+	if format == "csv" {
+		return csvAnswer(func(w io.Writer) { rows(w, doc) })
+	}
+	return jsonAnswer(doc)
+}
+
 // Limits of what is kept, so that questions nobody asks twice claim no memory.
 const (
 	maxKept      = 1024     // answers
-	maxKeptBytes = 32 << 20 // of all of them
+	maxKeptBytes = 32 << 20 // of all of them as they are; in other codings they are a small part of it
 	maxKeptQuery = 1024
 	maxPinned    = 16 // revisions that pages were answered from
 )
@@ -132,9 +142,7 @@ func (k *kept) handler(read func(raw string) (question, error)) http.HandlerFunc
 		if ready, _ := k.src.Ready(); ready {
 			if s := k.src.Snapshot(); s != nil {
 				if a := k.find(s, key); a != nil {
-					if !fresh(w, r, s, false) {
-						a.write(w)
-					}
+					a.give(w, r, s)
 					return
 				}
 			}
@@ -159,18 +167,35 @@ func (k *kept) handler(read func(raw string) (question, error)) http.HandlerFunc
 		} else {
 			s = a.from.Snapshot
 		}
-		if !fresh(w, r, s, false) {
-			a.write(w)
-		}
+		a.give(w, r, s)
 	}
 }
 
-func (a *answer) write(w http.ResponseWriter) {
+// give gives an answer that is a function of a snapshot, unless the client has it already. The tag is strong, and so each coding has
+// its own.
+func (a *answer) give(w http.ResponseWriter, r *http.Request, s *capacity.Snapshot) {
+	tag := revisionOf(s)
+	if c := a.coding(r); c != identity {
+		tag += "-" + codings[c].name
+	}
+	if !fresh(w, r, `"`+tag+`"`) {
+		a.write(w, r)
+	}
+}
+
+// write writes an answer in the coding that the client likes best.
+func (a *answer) write(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
+	coding := a.coding(r)
+	body := a.in(coding)
 	h.Set("Content-Type", a.kind)
-	h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Vary", "Accept-Encoding")
+	if coding != identity {
+		h.Set("Content-Encoding", codings[coding].name)
+	}
 	if a.link != "" {
 		h.Set("Link", a.link)
 	}
-	_, _ = w.Write(a.body) // a client that went away is no concern of ours
+	_, _ = w.Write(body) // a client that went away is no concern of ours
 }

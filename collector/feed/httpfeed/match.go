@@ -24,7 +24,7 @@ func matchQuestion(raw string) (question, error) {
 		return nil, err
 	}
 	r := p.request()
-	format := p.enum("format", "json", "csv")
+	format := p.format()
 	if err := p.done(); err != nil {
 		return nil, err
 	}
@@ -40,10 +40,7 @@ func matchQuestion(raw string) (question, error) {
 		if err != nil {
 			return nil, err
 		}
-		if format == "csv" {
-			return csvAnswer(func(w io.Writer) { writeMatchCSV(w, doc) }), nil
-		}
-		return jsonAnswer(doc), nil
+		return rendered(format, doc, writeMatchCSV), nil
 	}, nil
 }
 

@@ -13,13 +13,13 @@ import (
 //go:embed openapi.yaml
 var openapiYAML []byte
 
-// openapiJSON is the description of the API, for programs.
-var openapiJSON = sync.OnceValue(func() []byte {
+// description is that of the API, for programs.
+var description = sync.OnceValue(func() *answer {
 	b, err := yaml.YAMLToJSON(openapiYAML)
 	if err != nil {
 		panic(fmt.Sprintf("openapi.yaml: %v", err)) // it is part of the program
 	}
-	return b
+	return &answer{kind: "application/json", body: b}
 })
 
 // openapi answers GET /v1/openapi.json.
@@ -28,7 +28,6 @@ func openapi(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &badParameter{"query", errors.New("this document takes no parameters")})
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-cache")
-	_, _ = w.Write(openapiJSON())
+	description().write(w, r)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/telemetry"
 )
 
 // maxQuery bounds a query, so that none costs more to read than its answer.
@@ -109,6 +110,10 @@ func (p *parameters) list(name string, check func(string) error) []string {
 	if len(p.values[name]) == 0 {
 		return nil
 	}
+	if n := len(p.values[name]); n > maxValues {
+		p.fail(name, fmt.Errorf("is given %d times, want at most %d", n, maxValues))
+		return nil
+	}
 	out, err := commas(p.values[name])
 	p.fail(name, err)
 	for _, s := range out {
@@ -148,7 +153,7 @@ func withWhole(list, values []string) []string {
 }
 
 func (p *parameters) ids(name string) []string {
-	return p.list(name, func(v string) error { return ids([]string{v}) })
+	return p.list(name, telemetry.ValidID)
 }
 
 func (p *parameters) enums(name string, want ...string) []string {
@@ -174,6 +179,27 @@ func (p *parameters) filters() (q capacity.Query) {
 	q.Precision = p.precision()
 	return q
 }
+
+// question is what /v1/capacity and /v1/stream take: the filters, and by what groups are told apart.
+func (p *parameters) question() (q capacity.Query) {
+	q = p.filters()
+	q.Kind = p.kind()
+	if by := p.list("by", func(string) error { return nil }); len(by) > 0 {
+		for i := range by {
+			by[i] = clipped(by[i])
+		}
+		var err error
+		q.By, err = capacity.ParseDimensions(by)
+		p.fail("by", err)
+	}
+	return q
+}
+
+func (p *parameters) kind() string {
+	return p.enum("kind", capacity.KindAccelerator, capacity.KindCPU, capacity.KindAll)
+}
+
+func (p *parameters) format() string { return p.enum("format", "json", "csv") }
 
 // done returns what was wrong: first of all a parameter that nobody asked for.
 func (p *parameters) done() error {

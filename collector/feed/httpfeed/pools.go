@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"maps"
 	"net/url"
 	"strconv"
 	"time"
@@ -26,10 +27,10 @@ func (k *kept) poolsQuestion(raw string) (question, error) {
 		return nil, err
 	}
 	q := capacity.PoolQuery{Query: p.filters()}
-	q.Kind = p.enum("kind", capacity.KindAccelerator, capacity.KindCPU, capacity.KindAll)
+	q.Kind = p.kind()
 	q.Sort = capacity.PoolSort(p.enum("sort", string(capacity.SortName), string(capacity.SortFree), string(capacity.SortEflops), string(capacity.SortAge)))
 	q.Limit = int(p.integer("limit", capacity.MaxPage))
-	format := p.enum("format", "json", "csv")
+	format := p.format()
 	at, paged := p.cursor()
 	if err := p.done(); err != nil {
 		return nil, err
@@ -50,20 +51,19 @@ func (k *kept) poolsQuestion(raw string) (question, error) {
 		if end := q.Offset + len(doc.Pools); end < doc.Of {
 			doc.Next = cursor{l.Revision, l.Cut, end, p.about()}.String()
 			k.pin(l)
-			next := url.Values{}
-			for name, v := range p.values {
-				next[name] = v
-			}
-			next.Set("cursor", doc.Next)
-			link = "</v1/pools?" + next.Encode() + `>; rel="next"`
+			link = nextLink("/v1/pools", p.values, doc.Next)
 		}
-		a := jsonAnswer(doc)
-		if format == "csv" {
-			a = csvAnswer(func(w io.Writer) { writePoolsCSV(w, doc) })
-		}
+		a := rendered(format, doc, writePoolsCSV)
 		a.link, a.from = link, from
 		return a, nil
 	}, nil
+}
+
+// nextLink is the header that leads to the page at a cursor, by the question of this one.
+func nextLink(path string, values url.Values, cursor string) string {
+	next := maps.Clone(values)
+	next.Set("cursor", cursor)
+	return "<" + path + "?" + next.Encode() + `>; rel="next"`
 }
 
 // cursor is where a page begins: a place in the answer to one question at one revision.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/collector/console"
 	"github.com/exameter/exameter/collector/feed/streamfeed"
 	"github.com/exameter/exameter/collector/history"
 	"github.com/exameter/exameter/collector/hosts"
@@ -79,9 +80,14 @@ func routes(src Source) *routed {
 	get("/metrics", promhttp.HandlerFor(src.Metrics, promhttp.HandlerOpts{Timeout: 10 * time.Second}).ServeHTTP)
 	get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
 	get("/readyz", src.readyz)
-	mux.Handle("/", counted(src.Requests, "other", func(w http.ResponseWriter, r *http.Request) {
+	nothing := func(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, "", fmt.Sprintf("there is nothing at %.100q", r.URL.Path))
-	}))
+	}
+	// The page is for people, and no part of what openapi.yaml describes.
+	page := readOnly(console.New(http.HandlerFunc(nothing)).ServeHTTP)
+	mux.ServeMux.Handle("/{$}", counted(src.Requests, "/", page))
+	mux.ServeMux.Handle(console.Prefix, counted(src.Requests, console.Prefix, page))
+	mux.Handle("/", counted(src.Requests, "other", nothing))
 	return mux
 }
 
@@ -133,19 +139,23 @@ func (src Source) snapshot(w http.ResponseWriter) *capacity.Snapshot {
 	return s
 }
 
-// fresh sets the headers of an answer that is a function of the revision, and reports whether the client has it already.
-// The tag is weak where something else has a part in the answer.
-func fresh(w http.ResponseWriter, r *http.Request, s *capacity.Snapshot, weak bool) bool {
+// revisionOf is what a tag says of the snapshot that an answer is a function of.
+func revisionOf(s *capacity.Snapshot) string {
 	tag := strconv.FormatInt(s.Revision, 10)
 	if s.Cut {
 		tag += "-cut"
 	}
-	tag = `"` + tag + `"`
-	if weak {
-		tag = "W/" + tag
-	}
+	return tag
+}
+
+// weakTag is that of answers which something else than the snapshot has a part in. It is the same in every coding.
+func weakTag(s *capacity.Snapshot) string { return `W/"` + revisionOf(s) + `"` }
+
+// fresh sets the headers of an answer that may be asked for again, and reports whether the client has it already.
+func fresh(w http.ResponseWriter, r *http.Request, tag string) bool {
 	w.Header().Set("ETag", tag)
 	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("Vary", "Accept-Encoding")
 	if matches(r.Header.Get("If-None-Match"), tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return true

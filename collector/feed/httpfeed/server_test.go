@@ -165,7 +165,7 @@ func TestProblems(t *testing.T) {
 		method, target, parameter, detail string
 		code                              int
 	}{
-		{"GET", "/v1/capacity?colour=red", "colour", "is not a parameter: want by, precision", 400},
+		{"GET", "/v1/capacity?colour=red", "colour", "is not a parameter: want by, centre, class", 400},
 		{"GET", "/v1/capacity?by=colour", "by", `"colour" is not a dimension`, 400},
 		{"GET", "/v1/capacity?by=", "by", `"" is not a dimension`, 400},
 		{"GET", "/v1/capacity?precision=fp12", "precision", `"fp12" is not a precision`, 400},
@@ -180,10 +180,11 @@ func TestProblems(t *testing.T) {
 		{"GET", "/v1/capacity?a;b", "query", "cannot be parsed", 400},
 		{"GET", "/v1/capacity?" + strings.Repeat("model=m&", 65), "model", "want at most 64", 400},
 		{"GET", "/v1/capacity?" + strings.Repeat("x", 5000), strings.Repeat("x", 64) + "…", "is not a parameter", 400},
-		{"GET", "/v1/centres?by=centre", "by", "is not a parameter: want precision, kind", 400},
+		{"GET", "/v1/centres?by=centre", "by", "is not a parameter: want kind, precision", 400},
 		{"POST", "/v1/capacity", "", "want GET or HEAD", 405},
 		{"GET", "/v2/capacity", "", `there is nothing at "/v2/capacity"`, 404},
-		{"GET", "/", "", "there is nothing at", 404},
+		{"GET", "/console/none.js", "", `there is nothing at "/console/none.js"`, 404},
+		{"POST", "/", "", "want GET or HEAD", 405},
 	} {
 		w := get(h, tc.method, tc.target)
 		var p Problem

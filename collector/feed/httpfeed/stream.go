@@ -4,16 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"time"
 
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/feed/streamfeed"
 )
-
-// streamParameters are those of /v1/capacity that make sense for a stream, and where to go on from.
-var streamParameters = []string{"by", "precision", "kind", "centre", "cluster", "vendor", "model", "class", "domestic", resumeParameter}
 
 const (
 	resumeParameter = "last_event_id"
@@ -94,25 +90,23 @@ func unwatched(w http.ResponseWriter, err error) {
 // parseStream reads what is asked, and from where on. A header, which a reader that reconnects by itself sends, wins over the
 // parameter, which stays as it was.
 func parseStream(r *http.Request) (capacity.Query, *streamfeed.Point, error) {
-	q, _, err := parse(r.URL.RawQuery, streamParameters)
+	p, err := readParameters(r.URL.RawQuery)
 	if err != nil {
+		return capacity.Query{}, nil, err
+	}
+	q := p.question()
+	from, given := p.one(resumeParameter)
+	name := resumeParameter
+	if h := r.Header.Values(resumeHeader); len(h) > 0 {
+		from, given, name = h[0], true, resumeHeader
+		if len(h) > 1 {
+			p.fail(name, fmt.Errorf("is given %d times, want once", len(h)))
+		}
+	}
+	if err := p.done(); err != nil || !given || from == "" {
 		return q, nil, err
 	}
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return q, nil, &badParameter{"query", fmt.Errorf("%.100q cannot be parsed", r.URL.RawQuery)}
-	}
-	from, name := values[resumeParameter], resumeParameter
-	if h := r.Header.Values(resumeHeader); len(h) > 0 {
-		from, name = h, resumeHeader
-	}
-	switch {
-	case len(from) == 0 || len(from) == 1 && from[0] == "":
-		return q, nil, nil
-	case len(from) > 1:
-		return q, nil, &badParameter{name, fmt.Errorf("is given %d times, want once", len(from))}
-	}
-	point, err := streamfeed.ParsePoint(from[0])
+	point, err := streamfeed.ParsePoint(from)
 	if err != nil {
 		return q, nil, &badParameter{name, err}
 	}

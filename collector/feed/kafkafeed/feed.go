@@ -3,7 +3,6 @@ package kafkafeed
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -293,18 +292,18 @@ func (f *Feed) gone(w *writing, figures *figures, now time.Time) {
 
 // write writes, and reports whether all of it is written.
 func (f *Feed) write(ctx context.Context, w *writing) bool {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := w.err
 	if err == nil {
-		err = f.cfg.Writer.WriteMessages(ctx, w.msgs...)
+		err = f.cfg.Writer.WriteMessages(within, w.msgs...)
 	}
 	if err == nil {
 		f.records.Add(int64(len(w.msgs)))
 		return true
 	}
 	f.failed.Add(int64(len(w.msgs)))
-	if time.Since(f.said) > time.Minute && !strings.Contains(err.Error(), context.Canceled.Error()) {
+	if time.Since(f.said) > time.Minute && ctx.Err() == nil { // that the collector stops is no news
 		f.said = time.Now()
 		f.cfg.Log.Warn("cannot write the feed", "topic", telemetry.CapacityTopic, "error", err)
 	}

@@ -2,6 +2,7 @@ package linefeed
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
 
@@ -20,9 +21,9 @@ func encode(s *capacity.Snapshot) ([]byte, error) {
 	}
 	var e lineprotocol.Encoder
 	e.SetPrecision(lineprotocol.Nanosecond)
-	line(&e, "", &doc.Total, doc)
+	line(&e, &capacity.Group{Figure: doc.Total}, doc)
 	for i := range doc.Groups {
-		line(&e, doc.Groups[i].Centre, &doc.Groups[i].Figure, doc)
+		line(&e, &doc.Groups[i], doc)
 	}
 	if err := e.Err(); err != nil {
 		return nil, fmt.Errorf("encode line protocol: %w", err)
@@ -30,14 +31,20 @@ func encode(s *capacity.Snapshot) ([]byte, error) {
 	return e.Bytes(), nil
 }
 
-func line(e *lineprotocol.Encoder, centre string, f *capacity.Figure, doc *capacity.Document) {
+// line writes one line for a centre, or for the province where the group names none.
+func line(e *lineprotocol.Encoder, g *capacity.Group, doc *capacity.Document) {
+	f := &g.Figure
 	e.StartLine(Measurement)
 	scope := "province"
-	if centre != "" {
-		e.AddTag("centre", centre)
+	if g.Centre != "" { // tags come in the order of their names
+		e.AddTag("centre", g.Centre)
 		scope = "centre"
 	}
-	e.AddTag("scope", scope) // in the order of their names
+	// A tag cannot end with a backslash, which would stand before what comes next.
+	if g.Identifier != "" && !strings.HasSuffix(g.Identifier, `\`) {
+		e.AddTag("identifier", g.Identifier)
+	}
+	e.AddTag("scope", scope)
 	count := func(name string, n int64) { e.AddField(name, lineprotocol.IntValue(n)) }
 	number := func(name string, v *float64) {
 		if v == nil {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,8 @@ const (
 	kept = 360
 	// together bounds one request. The figures of a hundred centres are some 60 kB.
 	together = 1 << 20
+	// maxPause bounds how long a database may ask to be left alone: what waits is more than is kept of it after an hour.
+	maxPause = 10 * time.Minute
 )
 
 // Writer writes what it is handed. Take may be called from any goroutine.
@@ -31,8 +34,11 @@ type Writer struct {
 	log    *slog.Logger
 	latest atomic.Pointer[capacity.Snapshot]
 
-	waiting [][]byte // belongs to Run
-	said    time.Time
+	// These belong to Run.
+	waiting  [][]byte
+	together int       // bytes of one request, at most
+	after    time.Time // when the database may be asked again
+	said     time.Time
 
 	written, failed, dropped atomic.Int64
 }
@@ -43,7 +49,7 @@ func New(cfg Config, log *slog.Logger) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{cfg: cfg, client: client, log: log}, nil
+	return &Writer{cfg: cfg, client: client, log: log, together: together}, nil
 }
 
 // Take gives the writer newer figures, for the next time that it writes.
@@ -86,31 +92,47 @@ func (w *Writer) Run(ctx context.Context) {
 			w.waiting = w.waiting[over:]
 			w.dropped.Add(int64(over))
 		}
-		for len(w.waiting) > 0 && ctx.Err() == nil && w.flush(ctx) {
+		for len(w.waiting) > 0 && ctx.Err() == nil && !time.Now().Before(w.after) && w.flush(ctx) {
 		}
 	}
 }
 
-// refused is an answer that would be the same the next time.
-type refused struct{ status, body string }
+// answered is an answer of the database that is none of 2xx.
+type answered struct {
+	code         int
+	status, body string
+	pause        time.Duration // how long it asks to be left alone
+}
 
-func (e *refused) Error() string {
+func (e *answered) Error() string {
 	return fmt.Sprintf("the database answered %s: %q", e.status, e.body)
 }
 
-// flush writes what waits, the oldest first, and reports whether that is no longer waiting.
+// final reports whether the answer would be the same the next time.
+func (e *answered) final() bool {
+	return e.code == http.StatusBadRequest || e.code == http.StatusRequestEntityTooLarge || e.code == http.StatusUnprocessableEntity
+}
+
+// flush writes what waits, the oldest first, and reports whether to go on.
 func (w *Writer) flush(ctx context.Context) bool {
 	n, size := 0, 0
-	for n < len(w.waiting) && (n == 0 || size+len(w.waiting[n]) <= together) {
+	for n < len(w.waiting) && (n == 0 || size+len(w.waiting[n]) <= w.together) {
 		size += len(w.waiting[n])
 		n++
 	}
 	err := w.post(ctx, bytes.Join(w.waiting[:n], nil))
-	var no *refused
+	var no *answered
+	if errors.As(err, &no) {
+		w.after = time.Now().Add(no.pause)
+	}
 	switch {
 	case err == nil:
 		w.written.Add(int64(n))
-	case errors.As(err, &no):
+	case no != nil && no.code == http.StatusRequestEntityTooLarge && n > 1:
+		w.failed.Add(1)
+		w.together = size / 2 // one figure at a time, if need be
+		return true
+	case no != nil && no.final():
 		w.failed.Add(1)
 		w.dropped.Add(int64(n))
 		w.say(err)
@@ -154,12 +176,17 @@ func (w *Writer) post(ctx context.Context, lines []byte) error {
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 300)) // what of it there is
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
-	switch {
-	case resp.StatusCode/100 == 2:
+	if resp.StatusCode/100 == 2 {
 		return nil
-	case resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusRequestEntityTooLarge || resp.StatusCode == http.StatusUnprocessableEntity:
-		return &refused{resp.Status, strings.TrimSpace(string(body))}
-	default:
-		return fmt.Errorf("%s answered %s: %q", r.URL.Host, resp.Status, strings.TrimSpace(string(body)))
 	}
+	return &answered{resp.StatusCode, resp.Status, strings.TrimSpace(string(body)), pause(resp.Header.Get("Retry-After"))}
+}
+
+// pause reads the header Retry-After: seconds, as databases give it. What cannot be read is no pause.
+func pause(v string) time.Duration {
+	s, err := strconv.ParseUint(v, 10, 31)
+	if err != nil {
+		return 0
+	}
+	return min(time.Duration(s)*time.Second, maxPause)
 }

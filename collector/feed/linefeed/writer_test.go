@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,6 +54,44 @@ func TestLines(t *testing.T) {
 	}
 	if lines != 2 {
 		t.Errorf("%d lines are read", lines)
+	}
+}
+
+// TestIdentifiers writes that of a centre as a tag, whatever is in it, and never lets one keep figures from being written.
+func TestIdentifiers(t *testing.T) {
+	for _, identifier := range []string{"", "CN-52-001", "贵 安,号=1", `back\slash`, `"quoted"`, `end\`, `\`, "#"} {
+		s := snapshot(7, 4)
+		s.Pools[0].Pool.CentreIdentifier = identifier
+		b, err := encode(s)
+		if err != nil {
+			t.Errorf("%q: %v", identifier, err)
+			continue
+		}
+		want, got, lines := identifier, "", 0
+		if strings.HasSuffix(identifier, `\`) {
+			want = ""
+		}
+		d := lineprotocol.NewDecoderWithBytes(b)
+		for ; d.Next(); lines++ {
+			if _, err := d.Measurement(); err != nil {
+				t.Errorf("%q: %v", identifier, err)
+			}
+			for {
+				key, value, err := d.NextTag()
+				if err != nil || key == nil {
+					break
+				}
+				if string(key) == "identifier" {
+					got = string(value)
+				}
+			}
+			if at, err := d.Time(lineprotocol.Nanosecond, time.Time{}); err != nil || at.IsZero() {
+				t.Errorf("%q: %v", identifier, err)
+			}
+		}
+		if lines != 2 || got != want {
+			t.Errorf("%q: %d lines, of identifier %q", identifier, lines, got)
+		}
 	}
 }
 
@@ -198,6 +237,117 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%+v: %v", tc.c, err)
 		case err != nil && strings.Contains(err.Error(), "hunter2"):
 			t.Errorf("a secret is told: %v", err)
+		}
+	}
+}
+
+// TestInfluxDBv2 holds requests against the contract of InfluxDB v2 (POST /api/v2/write): method, parameters, headers and body, and what
+// follows from each answer that it documents. https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite
+func TestInfluxDBv2(t *testing.T) {
+	type answer struct {
+		status int
+		after  string
+		body   string
+	}
+	var (
+		mu      sync.Mutex
+		answers []answer
+		asked   []time.Time
+		lines   []int // of each request
+	)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		q := r.URL.Query()
+		switch {
+		case r.Method != http.MethodPost, r.URL.Path != "/api/v2/write":
+			t.Errorf("%s %s", r.Method, r.URL)
+		case q.Get("org") != "province", q.Get("bucket") != "exameter", q.Has("precision") && q.Get("precision") != "ns":
+			t.Errorf("parameters %v", q)
+		case r.Header.Get("Authorization") != "Token a-token==", r.Header.Get("Content-Type") != "text/plain; charset=utf-8", r.Header.Get("Content-Encoding") != "":
+			t.Errorf("headers %v", r.Header)
+		}
+		for d := lineprotocol.NewDecoderWithBytes(body); d.Next(); {
+			if at, err := d.Time(lineprotocol.Nanosecond, time.Time{}); err != nil || at.Year() != 2026 {
+				t.Errorf("a line of %s: %v", at, err)
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		asked, lines = append(asked, time.Now()), append(lines, strings.Count(string(body), "\n"))
+		a := answer{status: http.StatusNoContent}
+		if len(answers) > 0 {
+			a, answers = answers[0], answers[1:]
+		}
+		if a.after != "" {
+			w.Header().Set("Retry-After", a.after)
+		}
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.WriteHeader(a.status)
+		if a.status != http.StatusNoContent {
+			_, _ = io.WriteString(w, a.body)
+		}
+	}))
+	defer server.Close()
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("a-token==\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const figures = 4
+	for name, tc := range map[string]struct {
+		answers          []answer
+		written, dropped int64
+		lines            []int         // of each request, two a figure
+		within           time.Duration // between the first two requests, at least
+	}{
+		"written":         {nil, figures, 0, []int{8}, 0},
+		"a wrong line":    {[]answer{{400, "", `{"code":"invalid","message":"partial write: field type conflict"}`}}, 0, figures, []int{8}, 0},
+		"not allowed yet": {[]answer{{401, "", `{"code":"unauthorized"}`}}, figures, 0, []int{8, 8}, 0},
+		"no such bucket":  {[]answer{{404, "", `{"code":"not found"}`}}, figures, 0, []int{8, 8}, 0},
+		"too much":        {[]answer{{413, "", `{"code":"request too large"}`}}, figures, 0, []int{8, 4, 4}, 0},
+		"always too much": {[]answer{{413, "", ""}, {413, "", ""}, {413, "", ""}}, figures - 1, 1, []int{8, 4, 2, 2, 2, 2}, 0},
+		"too often":       {[]answer{{429, "1", `{"code":"too many requests"}`}}, figures, 0, []int{8, 8}, time.Second},
+		"unavailable":     {[]answer{{503, "1", ""}}, figures, 0, []int{8, 8}, time.Second},
+		"out of order":    {[]answer{{500, "soon", `{"code":"internal error"}`}}, figures, 0, []int{8, 8}, 0},
+	} {
+		mu.Lock()
+		answers, asked, lines = tc.answers, nil, nil
+		mu.Unlock()
+		w, err := New(Config{URL: server.URL + "/api/v2/write?org=province&bucket=exameter&precision=ns", TokenFile: token, Interval: config.Duration(5 * time.Millisecond)}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range int64(figures) {
+			b, err := encode(snapshot(i, 4))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.waiting = append(w.waiting, b)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			w.Run(ctx)
+		}()
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+			if s := w.Stats(); s.Written == tc.written && s.Dropped == tc.dropped {
+				break
+			} else if time.Now().After(deadline) {
+				t.Errorf("%s: %+v", name, s)
+				break
+			}
+		}
+		cancel()
+		<-done
+		if !slices.Equal(lines, tc.lines) {
+			t.Errorf("%s: requests of %v lines, want %v", name, lines, tc.lines)
+		} else if len(asked) > 1 && asked[1].Sub(asked[0]) < tc.within {
+			t.Errorf("%s: asked again after %s", name, asked[1].Sub(asked[0]))
+		}
+	}
+	for v, want := range map[string]time.Duration{"": 0, "0": 0, "7": 7 * time.Second, "-1": 0, "soon": 0, "99999": maxPause, "99999999999999": 0} {
+		if got := pause(v); got != want {
+			t.Errorf("Retry-After %q: %s, want %s", v, got, want)
 		}
 	}
 }

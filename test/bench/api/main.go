@@ -15,6 +15,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"github.com/exameter/exameter/test/process"
 )
 
 // options of a run.
@@ -91,7 +93,7 @@ func run(ctx context.Context, o *options) error {
 		return fmt.Errorf("wait for the province to report: %w", err)
 	}
 	fmt.Printf("%d hosts report, in %d pools of %d centres and %d parts; %d probes beside them\n", o.hosts, pools, 12*o.copies, 12*o.copies*o.partitions, o.probes)
-	before := cpuOf(c.pid())
+	before := process.CPU(c.pid())
 	began := time.Now()
 	l, err := start(ctx, o, "1", 0, "-role", "load", "-api", c.said)
 	if err != nil {
@@ -101,8 +103,8 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	err = errors.Join(l.wait(), p.wait())
-	used := cpuOf(c.pid()) - before
-	fmt.Printf("the collector used %.2f of a core, load and consumption together; resident %d MiB\n", used.Seconds()/time.Since(began).Seconds(), resident(c.pid())>>20)
+	used := process.CPU(c.pid()) - before
+	fmt.Printf("the collector used %.2f of a core, load and consumption together; resident %d MiB\n", used.Seconds()/time.Since(began).Seconds(), process.Resident(c.pid())>>20)
 	if ctx.Err() != nil {
 		return errors.Join(ctx.Err(), err)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/exameter/exameter/internal/config"
 	"github.com/exameter/exameter/sim"
 	"github.com/exameter/exameter/telemetry"
+	"github.com/exameter/exameter/test/process"
 )
 
 // collect is a process that is a collector as it runs in earnest. Where the bench says so, hosts do not fall stale for an
@@ -82,7 +83,7 @@ func measureCold(ctx context.Context, o *options) error {
 		failed = until(ctx, p.Text, "", 20*time.Millisecond, func(d *capacity.Document) bool {
 			return d.Total.Hosts.Rated >= int64(o.hosts) && d.Total.Hosts.Online >= int64(o.hosts)
 		})
-		took, cpu := time.Since(began), cpuOf(pid)
+		took, cpu := time.Since(began), process.CPU(pid)
 		if failed == nil {
 			failed = until(ctx, p.Text, "", 20*time.Millisecond, func(*capacity.Document) bool {
 				resp, err := http.Get("http://" + p.Text + "/readyz")
@@ -93,10 +94,10 @@ func measureCold(ctx context.Context, o *options) error {
 				return resp.StatusCode == http.StatusOK
 			})
 		}
-		ready, all := time.Since(began), cpuOf(pid)
+		ready, all := time.Since(began), process.CPU(pid)
 		time.Sleep(3 * time.Second)
 		fmt.Printf("| cold start on two cores, the broker on one of them: %d inventories and %d reports to read, every host new | every host online after **%.1f s** (%.1f s of CPU), all records read after %.1f s (%.1f s of CPU); resident %d MiB, %d B an accelerator |\n",
-			o.hosts, o.hosts*o.rounds, took.Seconds(), cpu.Seconds(), ready.Seconds(), all.Seconds(), resident(pid)>>20, resident(pid)/int64(8*o.hosts))
+			o.hosts, o.hosts*o.rounds, took.Seconds(), cpu.Seconds(), ready.Seconds(), all.Seconds(), process.Resident(pid)>>20, process.Resident(pid)/int64(8*o.hosts))
 		return false
 	}, "-role", "collect", "-stale", "1h")
 	return errors.Join(failed, err)
@@ -190,7 +191,7 @@ func latency(ctx context.Context, o *options, addr string, pid int, d *sim.Drive
 	}
 	time.Sleep(15 * time.Second) // the collector reads what lies there, and the simulation's ramp ends
 	var took []time.Duration
-	began, cpu, records := time.Now(), cpuOf(pid), d.Counts().Records
+	began, cpu, records := time.Now(), process.CPU(pid), d.Counts().Records
 	state := telemetry.Busy
 	for range 120 {
 		time.Sleep(time.Duration(rand.IntN(200)) * time.Millisecond)
@@ -204,10 +205,10 @@ func latency(ctx context.Context, o *options, addr string, pid int, d *sim.Drive
 		}
 	}
 	n, span := d.Counts().Records-records, time.Since(began)
-	cpu = cpuOf(pid) - cpu
+	cpu = process.CPU(pid) - cpu
 	slices.Sort(took)
 	ms := func(q float64) float64 { return float64(took[int(q*float64(len(took)-1))].Microseconds()) / 1e3 }
 	fmt.Printf("| from a device's change at the encoder to the API, %d changes, the province reporting %.0f records/s in larger batches | p50 **%.0f ms**, p99 **%.0f ms**, max %.0f ms; the collector took %.2f of a core (%.1f µs a record), resident %d MiB |\n",
-		len(took), float64(n)/span.Seconds(), ms(0.5), ms(0.99), ms(1), cpu.Seconds()/span.Seconds(), micros(cpu, n), resident(pid)>>20)
+		len(took), float64(n)/span.Seconds(), ms(0.5), ms(0.99), ms(1), cpu.Seconds()/span.Seconds(), micros(cpu, n), process.Resident(pid)>>20)
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/exameter/exameter/internal/broker"
 	"github.com/exameter/exameter/sim"
+	"github.com/exameter/exameter/test/process"
 )
 
 const partitions = 3
@@ -72,7 +73,7 @@ func generate(ctx context.Context, o *options) error {
 	stored, reports := topicBytes(o.work)
 	fmt.Printf("%d hosts, %d accelerators made in %.1f s; %d records of %d B on average, one a batch, lz4, written in %.1f s (%.0f records/s, %.1f µs of CPU each in the generator, resident %d MiB); %d B a record in the broker's telemetry logs\n",
 		o.hosts, p.Devices(), made.Seconds(), n.Records, n.Bytes/n.Records, took.Seconds(), float64(n.Records)/took.Seconds(),
-		micros(ownCPU()-cpu, n.Records), resident(os.Getpid())>>20, stored/max(reports, 1))
+		micros(ownCPU()-cpu, n.Records), process.Resident(os.Getpid())>>20, stored/max(reports, 1))
 	return nil
 }
 

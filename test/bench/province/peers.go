@@ -87,7 +87,7 @@ func measureTelegraf(ctx context.Context, o *options) error {
 		if err != nil {
 			continue
 		}
-		now := point{at: time.Now(), cpu: cpuOf(p.PID())}
+		now := point{at: time.Now(), cpu: process.CPU(p.PID())}
 		for _, part := range resp.Topics[topic] {
 			now.read += max(part.CommittedOffset, 0)
 		}
@@ -103,7 +103,7 @@ func measureTelegraf(ctx context.Context, o *options) error {
 	first, last := points[0], points[len(points)-1]
 	n, cpu, wall := last.read-first.read, last.cpu-first.cpu, last.at.Sub(first.at)
 	fmt.Printf("| Telegraf: kafka_consumer → influx parser → basicstats, the same topic | %.1f µs of CPU a record, **%.0f records/s a core**; by the wall %.0f records/s over %d records; resident %d MiB |\n",
-		micros(cpu, n), float64(n)/cpu.Seconds(), float64(n)/wall.Seconds(), n, resident(p.PID())>>20)
+		micros(cpu, n), float64(n)/cpu.Seconds(), float64(n)/wall.Seconds(), n, process.Resident(p.PID())>>20)
 	return nil
 }
 
@@ -157,7 +157,7 @@ func measureVictoria(ctx context.Context, o *options) error {
 		return err
 	}
 	time.Sleep(2 * time.Second)
-	cpu, began, n := cpuOf(p.PID()), time.Now(), int64(0)
+	cpu, began, n := process.CPU(p.PID()), time.Now(), int64(0)
 	for range 4 {
 		for _, r := range rounds[1:] {
 			if err := write(r); err != nil {
@@ -166,10 +166,10 @@ func measureVictoria(ctx context.Context, o *options) error {
 			n += int64(len(r))
 		}
 	}
-	cpu, wall := cpuOf(p.PID())-cpu, time.Since(began)
+	cpu, wall := process.CPU(p.PID())-cpu, time.Since(began)
 	got, err := victoriaSum(addr)
 	fmt.Printf("| VictoriaMetrics 1.79.5: /write, the same records, its series warm (it stores and indexes, a wider job) | %.1f µs of CPU a record, **%.0f records/s a core**; by the wall %.0f records/s over %d records; resident %d MiB; sum of power by query %.0f mW, by our decoder %d mW (%v) |\n",
-		micros(cpu, n), float64(n)/cpu.Seconds(), float64(n)/wall.Seconds(), n, resident(p.PID())>>20, got, sum, err)
+		micros(cpu, n), float64(n)/cpu.Seconds(), float64(n)/wall.Seconds(), n, process.Resident(p.PID())>>20, got, sum, err)
 	return nil
 }
 

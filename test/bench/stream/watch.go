@@ -4,11 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/exameter/exameter/test/bench/probe"
+	"github.com/exameter/exameter/test/process"
 )
 
 // measured is the collector under measurement.
@@ -57,7 +58,7 @@ func (m *measured) measure(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	before := m.resident()
+	before := process.Resident(m.pid)
 	began := time.Now()
 	var watching sync.WaitGroup
 	watch, stop := context.WithCancel(ctx)
@@ -75,7 +76,7 @@ func (m *measured) measure(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	m.counting.Store(false)
-	f.MemoryKiB = float64(m.resident()-before) / 1024 / float64(m.o.watchers)
+	f.MemoryKiB = float64(process.Resident(m.pid)-before) / 1024 / float64(m.o.watchers)
 	f.CPU = with - cpuBefore
 	time.Sleep(2 * time.Second) // what was counted is with all
 	m.sum(&f)
@@ -208,35 +209,15 @@ func spread(v []int) (out [3]int) {
 
 // cpu is how many processors the collector uses, over the time that is measured.
 func (m *measured) cpu(ctx context.Context) (float64, error) {
-	used := func() (time.Duration, error) {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", m.pid))
-		f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-		if err != nil || len(f) < 13 {
-			return 0, fmt.Errorf("the collector is gone: %w", err)
-		}
-		user, _ := strconv.Atoi(f[11])
-		system, _ := strconv.Atoi(f[12])
-		return time.Duration(user+system) * 10 * time.Millisecond, nil
-	}
-	before, err := used()
-	if err != nil {
-		return 0, err
-	}
+	before := process.CPU(m.pid)
 	select {
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	case <-time.After(m.o.span):
 	}
-	after, err := used()
-	return (after - before).Seconds() / m.o.span.Seconds(), err
-}
-
-// resident is the collector's memory in bytes.
-func (m *measured) resident() int64 {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", m.pid))
-	if f := strings.Fields(string(b)); len(f) > 1 {
-		pages, _ := strconv.ParseInt(f[1], 10, 64)
-		return pages * int64(os.Getpagesize())
+	after := process.CPU(m.pid)
+	if after == 0 {
+		return 0, errors.New("the collector is gone")
 	}
-	return 0
+	return (after - before).Seconds() / m.o.span.Seconds(), nil
 }
