@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/exameter/exameter/catalog"
+	"github.com/exameter/exameter/collector/access"
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/collector/consume"
 	"github.com/exameter/exameter/collector/feed/httpfeed"
@@ -68,6 +71,7 @@ type collector struct {
 
 	workers   []*worker
 	owned     ownership
+	guard     *access.Guard
 	peers     *peers
 	asked     turns // of clients' questions about hosts
 	answering turns // of other collectors'
@@ -191,13 +195,16 @@ func closeSoon(writers ...*kafka.Writer) {
 func newCollector(cfg Config, opts Options) (*collector, error) {
 	c := &collector{
 		cfg: cfg, opts: opts, log: cmp.Or(opts.Log, slog.Default()), now: opts.Now, view: view.New(), partial: make(chan *consume.Batch, 16),
-		peers: newPeers(), asked: make(turns, maxQuestions), answering: make(turns, maxQuestions),
+		asked: make(turns, maxQuestions), answering: make(turns, maxQuestions),
 	}
 	if c.now == nil {
 		c.now = time.Now
 	}
 	c.past = history.New()
 	var err error
+	if c.peers, err = newPeers(&cfg.HTTP); err != nil {
+		return nil, err
+	}
 	if c.lines, err = linefeed.New(cfg.Write, c.log); err != nil {
 		return nil, err
 	}
@@ -215,6 +222,9 @@ func newCollector(cfg Config, opts Options) (*collector, error) {
 		Consume: func() consume.Stats { return c.consumer.Stats() }, Quarantine: func() quarantine.Stats { return c.quarantine.Stats() },
 		Ready: c.ready.Load, Stream: c.stream.Stats, Feed: func() kafkafeed.Stats { return c.feed.Stats() }, Lines: c.lines.Stats,
 	})
+	if c.guard, err = access.New(cfg.HTTP.Config, httpfeed.Refuse, func(reason string) { c.metrics.Refused.WithLabelValues(reason).Inc() }, c.log); err != nil {
+		return nil, err
+	}
 	for range runtime.GOMAXPROCS(0) {
 		c.workers = append(c.workers, newWorker(c))
 	}
@@ -245,6 +255,20 @@ func (c *collector) load() (*catalog.Catalog, *registry.Registry, error) {
 	return cat, reg, nil
 }
 
+// needed says what a request takes. Whether the collector lives, its page without figures and what its API is like are everybody's to know.
+func needed(r *http.Request) access.Scope {
+	switch p := r.URL.Path; {
+	case p == httpfeed.HostsPath:
+		return access.Admin
+	case p == "/v1/openapi.json":
+		return ""
+	case p == "/metrics" || strings.HasPrefix(p, "/v1/"):
+		return access.Read
+	default:
+		return ""
+	}
+}
+
 // run starts what answers before what asks, and stops in the other order.
 func (c *collector) run(ctx context.Context, listener net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -266,11 +290,14 @@ func (c *collector) run(ctx context.Context, listener net.Listener) error {
 		Stream: c.stream, Past: c.past,
 	})
 	defer c.peers.client.CloseIdleConnections()
-	answering.Go(func() { fail(httpfeed.Serve(later, listener, handler)) })
+	answering.Go(func() { fail(httpfeed.Serve(later, c.guard.Listener(listener), c.guard.Wrap(handler, needed))) })
 	keeping.Go(func() { c.quarantine.Run(later) })
 	keeping.Go(func() { c.stream.Run(later) })
 	addr := listener.Addr().String()
-	c.log.Info("collector answers", "url", "http://"+addr+"/v1/capacity", "version", c.opts.Version)
+	c.log.Info("collector answers", "url", c.peers.scheme+"://"+addr+"/v1/capacity", "version", c.opts.Version)
+	if host, _, err := net.SplitHostPort(addr); err == nil && c.cfg.HTTP.Open() && !net.ParseIP(host).IsLoopback() {
+		c.log.Warn("whoever reaches this address may ask everything", "address", addr, "remedy", "name who may in a file, http.access, or listen on loopback behind a proxy that asks")
+	}
 	if c.opts.Ready != nil {
 		c.opts.Ready(addr)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/exameter/exameter/collector/access"
 	"github.com/exameter/exameter/collector/feed/linefeed"
 	"github.com/exameter/exameter/internal/broker"
 	"github.com/exameter/exameter/internal/config"
@@ -33,6 +34,15 @@ type HTTP struct {
 	Listen    string `yaml:"listen"`
 	Advertise string `yaml:"advertise"` // host:port by which other collectors reach this one
 	Watchers  int    `yaml:"watchers"`  // how many may watch /v1/stream at a time
+
+	access.Config `yaml:",inline"`
+	Peers         Peers `yaml:"peers"`
+}
+
+// Peers says how this collector shows the others who it is. Where clients' certificates are asked for, it shows its own.
+type Peers struct {
+	CA        string `yaml:"ca"`         // PEM file of the authorities of their certificates; empty: the system's
+	TokenFile string `yaml:"token_file"` // holds a token with the scope admin; empty: none
 }
 
 // Log says what is logged, and how.
@@ -95,6 +105,12 @@ func (c *Config) Validate() error {
 	}
 	if _, port, err := net.SplitHostPort(c.HTTP.Listen); err != nil || port == "" {
 		return config.Errorf("http.listen", "%q is not host:port", c.HTTP.Listen)
+	}
+	if err := c.HTTP.Config.Validate(); err != nil {
+		return err
+	}
+	if p := c.HTTP.Peers; c.HTTP.TLS.Cert == "" && (p.CA != "" || p.TokenFile != "") {
+		return config.Errorf("http.peers", "is for collectors that speak TLS: a token would cross the network in the clear")
 	}
 	if a := c.HTTP.Advertise; a != "" {
 		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" || len(a) > maxName {

@@ -3,6 +3,7 @@ package collector
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +11,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"strings"
 	"time"
 
+	"github.com/exameter/exameter/collector/access"
 	"github.com/exameter/exameter/collector/feed/httpfeed"
 	"github.com/exameter/exameter/collector/hosts"
 )
@@ -31,10 +35,15 @@ var errCrowded = errors.New("too many questions at a time")
 var errRefused = errors.New("refused")
 
 // peers puts questions to other collectors.
-type peers struct{ client http.Client }
+type peers struct {
+	client http.Client
+	scheme string
+	token  string // file of one; empty for none
+}
 
-func newPeers() *peers {
-	return &peers{http.Client{
+// newPeers makes them as the others are reached: by TLS where this collector speaks it.
+func newPeers(c *HTTP) (*peers, error) {
+	p := &peers{scheme: "http", token: c.Peers.TokenFile, client: http.Client{
 		Timeout: askWithin,
 		// Addresses are those that collectors gave in the log: no proxy stands between them, and they send nobody elsewhere.
 		Transport: &http.Transport{
@@ -45,6 +54,38 @@ func newPeers() *peers {
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+	if c.TLS.Cert == "" {
+		return p, nil
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.Peers.CA != "" {
+		var err error
+		if t.RootCAs, err = access.Pool(c.Peers.CA); err != nil {
+			return nil, fmt.Errorf("http.peers.ca: %w", err)
+		}
+	}
+	if c.TLS.ClientCA != "" {
+		t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { // it may have been replaced
+			cert, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key)
+			return &cert, err
+		}
+	}
+	p.scheme = "https"
+	p.client.Transport.(*http.Transport).TLSClientConfig = t
+	return p, nil
+}
+
+// identify puts the token into a request.
+func (p *peers) identify(r *http.Request) error {
+	if p.token == "" {
+		return nil
+	}
+	b, err := os.ReadFile(p.token)
+	if err != nil {
+		return fmt.Errorf("read http.peers.token_file: %w", err)
+	}
+	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(b)))
+	return nil
 }
 
 // hosts asks the collector at an address for hosts of its parts.
@@ -53,12 +94,15 @@ func (p *peers) hosts(ctx context.Context, address string, req *hosts.Request) (
 	if err != nil {
 		return nil, fmt.Errorf("ask %s for hosts: %w", address, err)
 	}
-	u := url.URL{Scheme: "http", Host: address, Path: httpfeed.HostsPath}
+	u := url.URL{Scheme: p.scheme, Host: address, Path: httpfeed.HostsPath}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("ask %s for hosts: %w", address, err)
 	}
 	r.Header.Set("Content-Type", "application/json")
+	if err := p.identify(r); err != nil {
+		return nil, fmt.Errorf("ask %s for hosts: %w", address, err)
+	}
 	resp, err := p.client.Do(r)
 	if err != nil {
 		return nil, fmt.Errorf("ask %s for hosts: %w", address, err)

@@ -55,7 +55,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misused(cmd, "%w", err) })
 	root.AddCommand(
 		capacityCommand(), poolsCommand(), matchCommand(), hostsCommand(), centresCommand(), explainCommand(), historyCommand(),
-		exportCommand(), catalogCommand(), topicsCommand(), retireCommand(), simulateCommand(), demoCommand(), standaloneCommand(), completionCommand(), versionCommand(),
+		exportCommand(), catalogCommand(), topicsCommand(), tokenCommand(), retireCommand(), simulateCommand(), demoCommand(), standaloneCommand(), completionCommand(), versionCommand(),
 	)
 	return root
 }

@@ -7,6 +7,7 @@ import { chromium } from "playwright-core";
 
 export const collector = process.env.CONSOLE;
 export const waiting = process.env.WAITING;
+export const guarded = process.env.GUARDED;
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const pictures = new URL("screenshots/", import.meta.url).pathname;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
-import { browser, collector, eventually, open, order, picture, violations, waiting } from "./browser.mjs";
+import { browser, collector, eventually, guarded, open, order, picture, violations, waiting } from "./browser.mjs";
 
 after(() => browser.close());
 
@@ -47,6 +47,26 @@ test("a collector that has nothing to tell yet is shown so", async () => {
   assert.deepEqual(page.wrong.filter((w) => !w.includes("503")), []);
   assert.deepEqual(await violations(page), []);
   await picture(page, "waiting", false);
+  await page.close();
+});
+
+test("where a token is wanted, somebody can show it", async () => {
+  const page = await open({ at: guarded, live: false });
+  await page.waitForSelector("#entry:visible");
+  await eventually(async () => assert.match(await text(page, "#age"), /\(401\)/));
+  assert.deepEqual(await violations(page), []);
+  await picture(page, "token", false);
+  const field = page.getByLabel(/This collector answers those who show a token/);
+  await field.fill("exameter_wrong");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#entry:visible");
+  await field.fill(process.env.TOKEN);
+  await page.getByRole("button", { name: "Use it" }).click();
+  await eventually(async () => assert.match(await text(page, "#age"), /\(503\)/));
+  assert.ok(await page.locator("#entry").isHidden());
+  await page.reload();
+  await eventually(async () => assert.match(await text(page, "#age"), /\(503\)/));
+  assert.ok(!(await page.content()).includes(process.env.TOKEN) && !page.url().includes("exameter_"), "the token stands nowhere in the page");
   await page.close();
 });
 

@@ -33,7 +33,7 @@ func TestConsole(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	cmd := process.Command(ctx, "node", "--test", "--test-reporter=spec", "console.test.mjs")
-	cmd.Env = append(os.Environ(), "CONSOLE=http://"+w.addr, "WAITING=http://"+w.waiting, "ORDERS="+orders.URL, "CHROMIUM="+chromium, "TZ=Asia/Shanghai")
+	cmd.Env = append(os.Environ(), "CONSOLE=http://"+w.addr, "WAITING=http://"+w.waiting, "GUARDED=http://"+w.guarded, "TOKEN="+w.token, "ORDERS="+orders.URL, "CHROMIUM="+chromium, "TZ=Asia/Shanghai")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s\nThe collector said:\n%s", err, out, w.collector.Log())

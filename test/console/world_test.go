@@ -19,6 +19,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/exameter/exameter/collector/access"
 	"github.com/exameter/exameter/internal/broker"
 	"github.com/exameter/exameter/internal/localbroker"
 	"github.com/exameter/exameter/sim"
@@ -59,6 +60,8 @@ type world struct {
 	mu        sync.Mutex
 	collector *process.Process
 	waiting   string // address of a collector that finds no broker
+	guarded   string // of one that answers those alone who show the token
+	token     string
 }
 
 func newWorld(t *testing.T) *world {
@@ -120,6 +123,7 @@ func newWorld(t *testing.T) *world {
 	w.wait()
 	w.answers(w.addr, "/readyz")
 	w.answers(w.waiting, "/healthz")
+	w.answers(w.guarded, "/healthz")
 	return w
 }
 
@@ -147,15 +151,27 @@ func (w *world) install(kafka string) {
 	}
 }
 
-// wait starts a collector that finds no broker, and so has nothing to tell.
+// wait starts collectors that find no broker, and so have nothing to tell; one of them tells that to those alone who show a token.
 func (w *world) wait() {
-	w.waiting = process.FreeAddr(w.t)
-	conf := filepath.Join(filepath.Dir(w.conf), "waiting.yaml")
-	text := fmt.Sprintf("kafka:\n  brokers: [%s]\nhttp:\n  listen: %s\n", process.FreeAddr(w.t), w.waiting)
+	w.waiting = w.alone("waiting", "")
+	token, entry := access.NewToken("page", []access.Scope{access.Read}, "")
+	list := filepath.Join(filepath.Dir(w.conf), "access.yaml")
+	if err := os.WriteFile(list, fmt.Appendf(nil, "tokens:\n  - {name: page, sha256: %s, scopes: [read]}\n", entry.SHA256), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	w.token, w.guarded = token, w.alone("guarded", "  access: "+list+"\n")
+}
+
+// alone starts a collector without a broker, with more below the key http, and returns its address.
+func (w *world) alone(name, more string) string {
+	w.t.Helper()
+	addr := process.FreeAddr(w.t)
+	conf := filepath.Join(filepath.Dir(w.conf), name+".yaml")
+	text := fmt.Sprintf("kafka:\n  brokers: [%s]\nhttp:\n  listen: %s\n%s", process.FreeAddr(w.t), addr, more)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
-	p, err := process.Start(filepath.Join(filepath.Dir(w.conf), "waiting.log"), nil, w.program, "run", "--config", conf)
+	p, err := process.Start(filepath.Join(filepath.Dir(w.conf), name+".log"), nil, w.program, "run", "--config", conf)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -164,6 +180,7 @@ func (w *world) wait() {
 			w.t.Error(err)
 		}
 	})
+	return addr
 }
 
 func (w *world) start() {

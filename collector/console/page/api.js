@@ -9,9 +9,30 @@ export class Problem extends Error {
   }
 }
 
-// headers go with every request. An Authorization header belongs here.
+// A token that somebody gave lasts as long as the tab, and is sent to the collector alone.
+const kept = "exameter.token";
+let token = "";
+try {
+  token = sessionStorage.getItem(kept) ?? "";
+} catch {
+  // storage is switched off: it lasts as long as the page
+}
+
+// identify goes on with a token.
+export function identify(given) {
+  token = given.trim();
+  try {
+    sessionStorage.setItem(kept, token);
+  } catch {
+    // see above
+  }
+}
+
+// headers go with every request.
 function headers(extra) {
-  return new Headers(extra);
+  const all = new Headers(extra);
+  if (token) all.set("Authorization", `Bearer ${token}`);
+  return all;
 }
 
 // open asks for a path of the API, relative to the page, and returns the response; what is not well is thrown as a Problem.

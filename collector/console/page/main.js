@@ -1,6 +1,6 @@
 // The page: what it has read, when it reads, and what it shows. See docs/console.md.
 
-import { get, pages } from "./api.js";
+import { get, identify, pages } from "./api.js";
 import { chart, table } from "./chart.js";
 import { bar, figure, list, make, say } from "./dom.js";
 import { flagsOf, why } from "./flags.js";
@@ -50,6 +50,7 @@ async function askFor(name) {
     delete troubles[name];
   } catch (problem) {
     troubles[name] = problem;
+    askForToken(problem);
   }
   question.asking = false;
   render();
@@ -83,8 +84,24 @@ const hurry = follow("v1/stream?by=centre", (g) => g.centre, {
   },
   lost(problem) {
     link.problem = problem;
+    askForToken(problem);
     become(answers.capacity ? "lost" : "waiting");
   },
+});
+
+// askForToken lets somebody show one where the collector wants it.
+function askForToken(problem) {
+  if (problem?.status === 401) $("entry").hidden = false;
+}
+
+$("entry").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const { token } = event.target.elements;
+  identify(token.value);
+  token.value = "";
+  $("entry").hidden = true;
+  for (const question of Object.values(questions)) question.at = undefined;
+  hurry();
 });
 
 // become changes what the link is, and tells those who cannot see it.

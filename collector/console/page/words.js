@@ -2,6 +2,7 @@
 
 const en = {
   comma: ", ", unknown: "unknown", skip: "Skip to the figures", sections: "Lists", flags: "What keeps the number from being the whole truth",
+  token: "This collector answers those who show a token. It is kept until this tab is closed.", token_use: "Use it",
   wall: "Wall", wall_leave: "Leave wall", theme_auto: "Theme: system", theme_light: "Theme: light", theme_dark: "Theme: dark",
   waiting: "Nothing has been read yet", waiting_why: "Nothing has been read yet. {why}", live: "Live", quiet: "Nothing new since {time}", lost: "Not live since {time}",
   as_of_time: "as of {time}", last_known: "Last known at {time}: not live",
@@ -53,6 +54,7 @@ const en = {
 
 const zh = {
   comma: "、", unknown: "未知", skip: "跳到数据", sections: "列表", flags: "此数字尚有哪些不足",
+  token: "此采集器只回答出示令牌者。令牌保留到本标签页关闭为止。", token_use: "使用",
   wall: "大屏", wall_leave: "退出大屏", theme_auto: "主题：跟随系统", theme_light: "主题：浅色", theme_dark: "主题：深色",
   waiting: "尚未读到任何数据", waiting_why: "尚未读到任何数据。{why}", live: "实时", quiet: "自 {time} 起无新数据", lost: "自 {time} 起非实时",
   as_of_time: "截至 {time}", last_known: "最后已知于 {time}，非实时",

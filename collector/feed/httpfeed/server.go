@@ -180,6 +180,9 @@ func problem(w http.ResponseWriter, status int, parameter, detail string) {
 	writeJSON(w, Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Parameter: parameter})
 }
 
+// Refuse answers with an error before any handler does.
+func Refuse(w http.ResponseWriter, status int, detail string) { problem(w, status, "", detail) }
+
 // writeJSON writes a value on one line. A client that went away is no concern of ours.
 func writeJSON(w io.Writer, v any) {
 	e := json.NewEncoder(w)

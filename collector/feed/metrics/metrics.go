@@ -72,6 +72,8 @@ type Metrics struct {
 	Requests *prometheus.CounterVec
 	// Peers counts questions to other collectors by result: answered, silent, another, crowded, garbled, refused.
 	Peers *prometheus.CounterVec
+	// Refused counts HTTP requests that were not let through, by reason.
+	Refused *prometheus.CounterVec
 	// Reloads counts reloads of the registry and the catalogue by result: ok, failed.
 	Reloads *prometheus.CounterVec
 }
@@ -117,6 +119,9 @@ func New(version string, src Source) *Metrics {
 		Peers: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exameter_peer_questions_total", Help: "Questions to other collectors for their hosts, by result (answered, silent, another, crowded, garbled, refused).",
 		}, []string{"result"}),
+		Refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "exameter_http_refused_total", Help: "HTTP requests that were not let through, by reason (unauthenticated, forbidden, rate).",
+		}, []string{"reason"}),
 		Reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exameter_reloads_total", Help: "Reloads of the registry and the catalogue, by result.",
 		}, []string{"result"}),
@@ -126,7 +131,7 @@ func New(version string, src Source) *Metrics {
 	})
 	build.Set(1)
 	m.Registry.MustRegister(
-		m.Records, m.Rejected, m.ForeignCentre, m.FutureDated, m.UnknownFields, m.Dropped, m.XIDs, m.Partials, m.Checks, m.Folds, m.Requests, m.Peers, m.Reloads, build,
+		m.Records, m.Rejected, m.ForeignCentre, m.FutureDated, m.UnknownFields, m.Dropped, m.XIDs, m.Partials, m.Checks, m.Folds, m.Requests, m.Peers, m.Refused, m.Reloads, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		reader{src},
 	)
