@@ -13,8 +13,9 @@ import (
 	"github.com/exameter/exameter/telemetry"
 )
 
-// rest is how long sums may rest before they are summed up again. Parts come one by one, some fifty a second from each collector.
-const rest = 100 * time.Millisecond
+// rest is how long sums may rest before they are summed up again. Parts come one by one, some fifty a second from each collector, and answers
+// are kept for as long as a revision lasts.
+const rest = 200 * time.Millisecond
 
 // hung is how long a worker may not have moved before this collector counts as hanging.
 const hung = 10 * time.Second

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Document answers a query. Each pool's cell is priced once, in whole Mflop/s by state; every group and the total are
@@ -21,7 +22,9 @@ func (s *Snapshot) Document(q Query) (*Document, error) {
 	for _, d := range q.By {
 		doc.By = append(doc.By, string(d))
 	}
-	total, groups, groupOf := s.sumPools(&q)
+	w := workings.Get().(*working)
+	defer w.release()
+	total, groups, groupOf := s.sumPools(&q, w)
 	s.sumHosts(total, groupOf)
 	doc.Total = total.figure(s)
 	doc.Groups = make([]Group, 0, len(groups))
@@ -36,12 +39,45 @@ func (s *Snapshot) Document(q Query) (*Document, error) {
 	return doc, nil
 }
 
+// working is memory for the sums of one document, some two kilobytes each, which is used again and again: it would be most of what a document
+// leaves behind.
+type working struct {
+	rooms   [][]sum
+	taken   int
+	byKey   map[string]*sum
+	groups  []*sum
+	groupOf []*sum
+}
+
+var workings = sync.Pool{New: func() any { return &working{byKey: map[string]*sum{}} }}
+
+const room = 16
+
+// sum returns one that is empty.
+func (w *working) sum() *sum {
+	if w.taken == room*len(w.rooms) {
+		w.rooms = append(w.rooms, make([]sum, room))
+	}
+	a := &w.rooms[w.taken/room][w.taken%room]
+	w.taken++
+	*a = sum{}
+	return a
+}
+
+// release gives the memory back. Nothing may refer to a sum any more.
+func (w *working) release() {
+	clear(w.byKey)
+	clear(w.groups)
+	clear(w.groupOf)
+	w.taken = 0
+	workings.Put(w)
+}
+
 // sumPools prices the pools of the query and sums them, in all and by group. groupOf holds each pool's group; it is nil
 // for a pool that the query leaves out, and the total itself where no groups were asked for.
-func (s *Snapshot) sumPools(q *Query) (total *sum, groups []*sum, groupOf []*sum) {
-	total, groupOf = &sum{}, make([]*sum, len(s.Pools))
-	byKey := map[string]*sum{}
-	var room []sum // many groups are made at a time
+func (s *Snapshot) sumPools(q *Query, w *working) (total *sum, groups []*sum, groupOf []*sum) {
+	w.groupOf = append(w.groupOf[:0], make([]*sum, len(s.Pools))...)
+	total, groups, groupOf = w.sum(), w.groups[:0], w.groupOf
 	var key []byte
 	for i := range s.Pools {
 		p, c := &s.Pools[i].Pool, &s.Pools[i].Cell
@@ -51,14 +87,11 @@ func (s *Snapshot) sumPools(q *Query) (total *sum, groups []*sum, groupOf []*sum
 		groupOf[i] = total
 		if len(q.By) > 0 {
 			key = q.appendKey(key[:0], p)
-			g := byKey[string(key)]
+			g := w.byKey[string(key)]
 			if g == nil {
-				if len(room) == 0 {
-					room = make([]sum, 16)
-				}
-				g, room = &room[0], room[1:]
+				g = w.sum()
 				g.key, g.first = q.key(p), p
-				byKey[g.key], groups = g, append(groups, g)
+				w.byKey[g.key], groups = g, append(groups, g)
 			}
 			g.pool(p, c, q.Precision)
 			g.place.add(q.identifier(p))
@@ -66,6 +99,7 @@ func (s *Snapshot) sumPools(q *Query) (total *sum, groups []*sum, groupOf []*sum
 		}
 		total.pool(p, c, q.Precision)
 	}
+	w.groups = groups
 	slices.SortFunc(groups, func(a, b *sum) int { return strings.Compare(a.key, b.key) })
 	return total, groups, groupOf
 }
