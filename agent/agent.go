@@ -22,6 +22,7 @@ type Options struct {
 	Version string                        // of the agent, as its inventory states it
 	Ready   func()                        // called once, when the first report is on its way; may be nil
 	Alive   func()                        // called about twice a second while the agent works; may be nil
+	Status  func(string)                  // called with how the agent is, in plain words, when that changes; may be nil
 	Reload  <-chan Config                 // valid configurations to go on with; may be nil
 	Sources []poll.Member                 // in place of the configured ones; for tests
 	Host    *Identity                     // in place of what the host says of itself; for tests
@@ -62,6 +63,7 @@ type agent struct {
 	announced bool     // Ready was called
 	orders    state.Orders
 	troubles  troubles
+	status    string // as last told
 }
 
 // Run reads, decides and reports until ctx ends, and then returns within two seconds. Sending starts before reading and
@@ -262,6 +264,7 @@ func (a *agent) act(v state.View) {
 	if due := a.due.passed(now); due || a.pending {
 		a.pending = false
 		a.outbox.report(a.gatherer, now, a.tracker.Rules)
+		a.tell(v)
 	}
 	if !a.announced {
 		a.announced = true

@@ -10,8 +10,14 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/exameter/exameter/internal/language/languagetest"
 	"github.com/exameter/exameter/telemetry"
+	"github.com/exameter/exameter/test/process"
 )
+
+func TestEverythingIsSaidInChinese(t *testing.T) {
+	languagetest.Complete(t, ".", chinese, nil, languagetest.Report...)
+}
 
 // call runs the program and returns its exit code and what it printed.
 func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
@@ -74,15 +80,16 @@ func TestCheck(t *testing.T) {
 	topic(telemetry.InventoryTopic("stranger"), 1, "LogAppendTime")
 	topic(telemetry.TelemetryTopic("stranger"), 1, "CreateTime")
 	reg := file(t, "registry.yaml", "centres:\n  - id: good\n  - id: bare\n  - id: later\n    status: planned\n")
-	conf := file(t, "collector.yaml", "kafka: {brokers: ['"+broker.ListenAddrs()[0]+"']}\nregistry: "+reg+"\n")
+	conf := file(t, "collector.yaml", "kafka: {brokers: ['"+broker.ListenAddrs()[0]+"']}\nregistry: "+reg+"\nhttp: {listen: '"+process.FreeAddr(t)+"'}\n")
 	code, stdout, stderr := call(t, "check", "-c", conf)
 	if code != 0 || stderr != "" {
 		t.Errorf("exit code %d, said %q", code, stderr)
 	}
 	for _, want := range []string{
-		"ok     configuration: " + conf, "ok     registry: " + reg + ", 3 centres", "ok     catalogue: version 20", ": answers",
-		"ok     centre good: 2 partitions each", "notice centre bare: stands in the registry and has no topics", "ok     centre later: is planned",
-		"notice centre stranger: does not stand in the registry", "does not use LogAppendTime", "notice topic exameter.v1.quarantine is missing",
+		"ok    configuration     " + conf, "ok    registry          " + reg + ": 3 centres", "ok    catalogue         version 20", ": answers",
+		"ok    centre good       2 partitions each", "warn  centre bare       stands in the registry and has no topics", "ok    centre later      is planned",
+		"warn  centre stranger   does not stand in the registry", "does not use LogAppendTime", "exameter.v1.quarantine does not exist",
+		"ok    group             exameter-collector: 0 collectors", "exameter topics create --centre bare",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("check does not say %q:\n%s", want, stdout)
@@ -92,12 +99,12 @@ func TestCheck(t *testing.T) {
 	topic(telemetry.InventoryTopic("uneven"), 1, "LogAppendTime")
 	topic(telemetry.TelemetryTopic("uneven"), 2, "LogAppendTime")
 	code, stdout, _ = call(t, "check", "-c", conf)
-	if code != 1 || !strings.Contains(stdout, "FAILED centre half: has one of its two topics") || !strings.Contains(stdout, "FAILED centre uneven: 1 inventory partitions and 2") {
+	if code != 1 || !strings.Contains(stdout, "FAIL  centre half       has one of its two topics") || !strings.Contains(stdout, "FAIL  centre uneven     inventory has 1 partitions and telemetry 2") {
 		t.Errorf("exit code %d:\n%s", code, stdout)
 	}
 	broker.Close()
 	code, stdout, _ = call(t, "check", "-c", conf)
-	if code != 1 || !strings.Contains(stdout, "FAILED broker: none of") {
+	if code != 1 || !strings.Contains(stdout, "nothing listens there") {
 		t.Errorf("without a broker: exit code %d:\n%s", code, stdout)
 	}
 }

@@ -1,0 +1,68 @@
+package main
+
+// chinese are the texts of check in Chinese. The arguments keep their order and their verbs, which a test holds them to. What drivers, the
+// kernel and Kafka say stays as they say it.
+var chinese = map[string]string{
+	"configuration": "配置", "identity": "身份", "system": "系统", "state": "状态目录", "orders": "停用指令", "source": "来源", "sources": "来源",
+	"device": "设备", "topic": "主题", "topics": "主题", "queue": "队列", "brokers": "代理节点",
+	"unknown": "未知", "free": "空闲", "busy": "占用", "drained": "停用", "faulty": "故障",
+
+	"mend the line; packaging/config/agent.yaml explains every key":          "修正该行；packaging/config/agent.yaml 说明每个配置项",
+	"there is no %s: the hardware alone is looked at":                        "不存在 %s：只查看硬件",
+	"write it, with centre and kafka.brokers, or name another with --config": "写入 centre 和 kafka.brokers，或用 --config 指定其他文件",
+	"%s: centre %s, cluster %s, brokers %s":                                  "%s：中心 %s，集群 %s，代理节点 %s",
+	"host %s, name %s, boot %s":                                              "主机 %s，名称 %s，启动 %s",
+	"%s, kernel %s, %s":                                                      "%s，内核 %s，%s",
+	"if other hosts were made from the same image: rm /etc/machine-id && systemd-machine-id-setup on each, then restart": "若有其他主机由同一镜像制成：在每台上 rm /etc/machine-id && systemd-machine-id-setup，然后重启",
+	"the id in %s was written by hand, and other hosts may have it too":                                                  "%s 中的标识是手写的，其他主机可能也有",
+	"%s is of %s and this host's ssh keys are of %s: the host may be a copy of another that has the same id":             "%s 的日期为 %s，而本机 ssh 密钥的日期为 %s：本机可能复制自另一台标识相同的主机",
+
+	"%s can be written": "%s 可写",
+	"install -d -o %s -g %s -m 0750 %s, or name another directory: paths.state":   "install -d -o %s -g %s -m 0750 %s，或另指定目录：paths.state",
+	"there is no %s yet: no agent has run on this host":                           "尚无 %s：本机没有运行过采集器",
+	"look at the file that was set aside; the agent starts afresh without it":     "查看被移开的文件；采集器将不带它重新开始",
+	"exameter-agent undrain, or drain again: until then the host is drained":      "exameter-agent undrain，或再次 drain：在此之前主机停用",
+	"this host is drained since %s: %s":                                           "本机自 %s 起停用：%s",
+	"exameter-agent undrain":                                                      "exameter-agent undrain",
+	"drained: %s":                                                                 "停用：%s",
+	"exameter-agent undrain --device ID":                                          "exameter-agent undrain --device 标识",
+	"queue.bytes is %d MiB, and the unit allows the agent 64 MiB in all":          "queue.bytes 为 %d MiB，而单元总共只允许采集器使用 64 MiB",
+	"systemctl edit %s: MemoryMax= and Environment=GOMEMLIMIT= larger by as much": "systemctl edit %s：相应增大 MemoryMax= 和 Environment=GOMEMLIMIT=",
+
+	"let one source alone read them, or exameter-agent forget what is gone": "只让一个来源读取它们，或对已移除的执行 exameter-agent forget",
+	"has not answered within %s":                                    "%s 内没有应答",
+	"the driver hangs: look at dmesg; the agent goes on without it": "驱动卡住：查看 dmesg；采集器会跳过它继续工作",
+	"uptime %s":                        "已运行 %s",
+	"error of the clock at most %s":    "时钟误差至多 %s",
+	"%s, %s cores, utilisation %s":     "%s，%s 核，利用率 %s",
+	"%s of %s available":               "可用 %s，共 %s",
+	"%d devices":                       "%d 个设备",
+	"answers, and has nothing to read": "有应答，但没有可读的内容",
+	"; not readable: %s":               "；无法读取：%s",
+	"docs/states.md says what the reason means; exameter-agent undrain --device ID once it is mended": "docs/states.md 说明原因的含义；修复后执行 exameter-agent undrain --device 标识",
+
+	"inventory has %d partitions and telemetry %d; the two must be equal": "inventory 有 %d 个分区，telemetry 有 %d 个；两者必须相等",
+	"make the smaller one larger: kafka-topics.sh --alter --partitions N": "把较少的一方增加到相同：kafka-topics.sh --alter --partitions N",
+	"%s does not exist": "%s 不存在",
+	"once, by whoever runs Kafka: exameter topics create --centre %s --brokers HOST:PORT": "由管理 Kafka 的人执行一次：exameter topics create --centre %s --brokers 主机:端口",
+	"%s: this client may not use it":      "%s：此客户端无权使用",
+	"%s: this client may not write to it": "%s：此客户端无权写入",
+	"kafka-acls.sh --add --operation Write --operation Describe --topic %s --allow-principal User:NAME": "kafka-acls.sh --add --operation Write --operation Describe --topic %s --allow-principal User:名称",
+	"%s: %d of %d partitions have no leader":                                                            "%s：%d 个分区（共 %d 个）没有主节点",
+	"brokers are down: start them":                                                                      "有代理节点停机：启动它们",
+	"%s: %d partitions; %s is %s, so that a host with a wrong clock can mislead look-ups by time":       "%s：%d 个分区；%s 为 %s，时钟有误的主机会误导按时间的查询",
+	"kafka-configs.sh --alter --topic %s --add-config %s=%s":                                            "kafka-configs.sh --alter --topic %s --add-config %s=%s",
+	"%s: %d partitions, may be written to":                                                              "%s：%d 个分区，可写入",
+	"%s: %d partitions; whether it may be written to is not told":                                       "%s：%d 个分区；未告知是否可写入",
+
+	// What sources say.
+	"power meters: not on this host":                                                                       "功率计：本机没有",
+	"no AMD or Hygon accelerator with a driver: not on this host":                                          "没有带驱动的 AMD 或海光加速卡：本机没有",
+	"no NVIDIA driver here, libnvidia-ml.so.1 cannot be found: not on this host":                           "没有 NVIDIA 驱动，找不到 libnvidia-ml.so.1：本机没有",
+	"the NVIDIA driver is not loaded: not on this host":                                                    "NVIDIA 驱动未加载：本机没有",
+	"the NVIDIA driver finds no card: not on this host":                                                    "NVIDIA 驱动没有发现卡：本机没有",
+	"the kernel says that nothing keeps its clock right; nobody can tell how old this host's reports are":  "内核表示没有程序校准其时钟；无法得知本机上报数据的新旧",
+	"run chrony with rtcsync in its configuration, systemd-timesyncd or ntpd; timedatectl shows the state": "运行 chrony（配置中含 rtcsync）、systemd-timesyncd 或 ntpd；timedatectl 显示状态",
+	"the exporter does not name the model of its devices; they are counted, and worth nothing":             "导出器没有给出设备型号；设备已计数，但算力计为零",
+	"name it: sources.exporters, model":                                                                    "在 sources.exporters 的 model 中写明型号",
+}
