@@ -14,7 +14,7 @@ export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 # Functions of a driver that is not there must not be looked for before they are called, as Ubuntu's compiler would have it.
 export CGO_LDFLAGS ?= -O2 -g -Wl,-z,lazy
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION := $(shell packaging/version.sh)
 GOBUILD := go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)'
 PROGRAMS := exameter exameter-agent exameter-collector
 
@@ -22,8 +22,10 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Packages whose tests hold a generated part of docs/ against the code.
-GENERATED := ./telemetry ./agent/state ./agent/device/exporter ./cmd/exameter
+GENERATED := ./telemetry ./agent/state ./agent/device/exporter ./cmd/... ./internal/manual
 
+# What `make package` makes packages for, as in: make package PACKAGES=arm64.
+PACKAGES ?= amd64 arm64
 # Arguments of `make demo`, as in: make demo DEMO="--for 20s -o json".
 DEMO ?=
 # Arguments of `make bench-province`, as in: make bench-province PROVINCE="-hosts 15000 -only path".
@@ -52,6 +54,10 @@ build: deps ## Build the three programs into bin/
 .PHONY: cross
 cross: deps-cross ## Build for arm64 (with NVML) and loong64 (without cgo) into bin/linux-*, and run that under qemu-user
 	packaging/cross.sh $(VERSION)
+
+.PHONY: package
+package: deps-package ## Make packages, deb and rpm, into dist/: PACKAGES names the processors
+	packaging/package.sh $(PACKAGES)
 
 .PHONY: demo
 demo: build ## Show a province on this machine, this machine in it; end it with Ctrl-C
@@ -160,6 +166,10 @@ deps:
 .PHONY: deps-test
 deps-test:
 	@packaging/deps.sh test
+
+.PHONY: deps-package
+deps-package:
+	@packaging/deps.sh package
 
 .PHONY: deps-cross
 deps-cross:

@@ -18,15 +18,30 @@ import (
 
 const example = "../packaging/config/agent.yaml"
 
-// TestExampleShowsTheDefaults holds the example against the code: it is valid, and every value but the two that have no
-// default is the default.
+// TestExampleShowsTheDefaults holds the example, which packages install, against the code: as it is, it is refused for the two
+// values that have no default; with them it is valid, and every other value is the default.
 func TestExampleShowsTheDefaults(t *testing.T) {
-	got, err := LoadConfig(example)
+	b, err := os.ReadFile(example)
 	if err != nil {
 		t.Fatal(err)
 	}
+	text := string(b)
+	for _, fill := range [][3]string{
+		{"centre", "centre: \"\"\n", "centre: lab\n"},
+		{"kafka.brokers", "  brokers: []\n", "  brokers: [\"k:9092\"]\n"},
+	} {
+		c := DefaultConfig()
+		if err := config.Read(strings.NewReader(text), "agent.yaml", &c); err == nil || !strings.Contains(err.Error(), ": "+fill[0]+": ") {
+			t.Errorf("without %s: error %v, want one that names it", fill[0], err)
+		}
+		text = strings.Replace(text, fill[1], fill[2], 1)
+	}
+	got := DefaultConfig()
+	if err := config.Read(strings.NewReader(text), "agent.yaml", &got); err != nil {
+		t.Fatal(err)
+	}
 	want := DefaultConfig()
-	want.Centre, want.Kafka.Brokers = got.Centre, got.Kafka.Brokers
+	want.Centre, want.Kafka.Brokers = "lab", []string{"k:9092"}
 	if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
 		t.Error(d)
 	}

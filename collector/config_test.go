@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -10,15 +11,23 @@ import (
 	"github.com/exameter/exameter/internal/config"
 )
 
-// TestExamples reads the files that the packages install: they are valid, and show the defaults.
+// TestExamples reads the files that the packages install: without brokers the configuration is refused, with them it is valid
+// and shows the defaults; the registry is valid.
 func TestExamples(t *testing.T) {
+	b, err := os.ReadFile("../packaging/config/collector.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
 	got := DefaultConfig()
-	if err := config.Load("../packaging/config/collector.yaml", &got); err != nil {
+	if err := config.Read(strings.NewReader(string(b)), "collector.yaml", &got); err == nil || !strings.Contains(err.Error(), "kafka.brokers") {
+		t.Errorf("without brokers: error %v, want one that names them", err)
+	}
+	got = DefaultConfig()
+	filled := strings.Replace(string(b), "  brokers: []\n", "  brokers: [\"127.0.0.1:9092\"]\n", 1)
+	if err := config.Read(strings.NewReader(filled), "collector.yaml", &got); err != nil {
 		t.Fatal(err)
 	}
 	want := DefaultConfig()
-	want.Kafka.Brokers = []string{"kafka-1.example.org:9092", "kafka-2.example.org:9092"}
-	want.Registry = "/etc/exameter/registry.yaml"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the example differs from the defaults (-default +example):\n%s", diff)
 	}

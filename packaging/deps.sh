@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Checks for the tools that building (build), building and testing (test) or building for other processors (cross) need,
-# and installs what is missing: with apt-get where this user may, else it says exactly what to install and exits 1. A machine that has everything is left
+# Checks for the tools that building (build), building and testing (test), building for other processors (cross) or packages
+# (package) need, and installs what is missing: with apt-get where this user may, else it says exactly what to install and exits 1. A
+# machine that has everything is left
 # as it is. A Go that is too old is not touched: a newer one goes into .cache/go, which the Makefile puts first on PATH.
 set -euo pipefail
 
-usage="usage: packaging/deps.sh build|test|cross"
+usage="usage: packaging/deps.sh build|test|cross|package"
 want=${1:?$usage}
 root=$(cd "$(dirname "$0")/.." && pwd)
 cache=$root/.cache
@@ -100,13 +101,27 @@ install_go() {
 	say "$(cd / && go version) is ready in .cache/go"
 }
 
+# zig_ready: the C compiler of packages, which links against an older C library than this machine's, stands in .cache/zig.
+zig_package=ziglang==0.17.1
+zig_ready() { [ "$(cat "$cache/zig/package" 2>/dev/null)" = "$zig_package" ]; }
+
+# install_zig puts it there, from the Python package index.
+install_zig() {
+	say "fetching $zig_package into .cache/zig"
+	rm -rf "$cache/zig"
+	python3 -m venv "$cache/zig" && "$cache/zig/bin/pip" --quiet --disable-pip-version-check install "$zig_package" >&2
+	ln -s "$("$cache/zig/bin/python" -c 'import os, ziglang; print(os.path.dirname(ziglang.__file__))')/zig" "$cache/zig/zig"
+	"$cache/zig/zig" version >/dev/null
+	echo "$zig_package" >"$cache/zig/package"
+}
+
 # cross_c_ready: the C compiler for arm64 makes programs. It is Debian's own package of GCC, the plainest that keeps up; zig,
 # which would link against an older C library, does not know --unresolved-symbols, which go-nvml needs.
 cross_c_ready() {
 	have aarch64-linux-gnu-gcc && printf '#include <dlfcn.h>\nint main(void) { return 0; }\n' | aarch64-linux-gnu-gcc -x c - -o /dev/null 2>/dev/null
 }
 
-case $want in build | test | cross) ;; *) echo "$usage" >&2; exit 2 ;; esac
+case $want in build | test | cross | package) ;; *) echo "$usage" >&2; exit 2 ;; esac
 
 missing=()
 c_ready || missing+=(gcc libc6-dev)
@@ -120,6 +135,10 @@ fi
 if [ "$want" = cross ]; then
 	cross_c_ready || missing+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
 fi
+if [ "$want" = package ]; then
+	zig_ready || python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+fi
 go_ready || python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 [ ${#missing[@]} = 0 ] || install "${missing[@]}"
 go_ready || install_go
+if [ "$want" = package ]; then zig_ready || install_zig; fi

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/exameter/exameter/internal/manual"
 )
 
 const (
@@ -53,5 +55,26 @@ func TestDocs(t *testing.T) {
 	}
 	if have != b.String() {
 		t.Errorf("%s is behind the commands: run go test ./cmd/exameter -run TestDocs -update", cliDoc)
+	}
+}
+
+// TestDocsManual holds the manual page against the commands.
+func TestDocsManual(t *testing.T) {
+	for _, name := range []string{"EXAMETER_COLLECTOR", "EXAMETER_CA", "EXAMETER_TOKEN_FILE"} {
+		t.Setenv(name, "")
+	}
+	page := manual.Page{
+		Section: 1,
+		Terms: []manual.Terms{{Title: "ENVIRONMENT", Each: [][2]string{
+			{"EXAMETER_COLLECTOR", "Where collectors answer, as --collector says it."},
+			{"EXAMETER_CA", "Which authorities verify them, as --ca says it."},
+			{"EXAMETER_TOKEN_FILE", "Where the bearer token is, as --token-file says it."},
+			{"NO_COLOR", "Tables have no colour where this is set."},
+			{"LC_ALL, LC_MESSAGES, LANG", "Tables are in Chinese where these name that language."},
+		}}},
+		See: []string{"exameter-agent(8)", "exameter-collector(8)"},
+	}
+	if err := manual.Hold("../../packaging/man/exameter.1", page.Program(rootCommand()), *update); err != nil {
+		t.Error(err)
 	}
 }
