@@ -62,7 +62,7 @@ func (p *program) checkCommand() *cobra.Command {
 
 // check looks at the areas that are wanted. The configuration is read in any case.
 func (p *program) check(ctx context.Context, r *check.Report, wanted func(string) bool) {
-	r.AsService(unit, user, p.become, wanted("configuration"))
+	r.AsService(ctx, p.process, unit, user, wanted("configuration"))
 	c, found, err := p.config()
 	switch {
 	case err != nil:
@@ -95,7 +95,7 @@ func (p *program) check(ctx context.Context, r *check.Report, wanted func(string
 		checkKafka(ctx, r, c)
 	}
 	if wanted("service") {
-		r.Service(ctx, unit)
+		r.Service(unit)
 		checkBounds(r, c)
 	}
 }

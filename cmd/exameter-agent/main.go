@@ -26,7 +26,7 @@ const defaultPath = "/etc/exameter/agent.yaml"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	p := &program{stdout: os.Stdout, stderr: os.Stderr, become: check.Become}
+	p := &program{stdout: os.Stdout, stderr: os.Stderr, process: check.Here}
 	code := p.call(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -75,7 +75,7 @@ type program struct {
 	path           string // of the configuration
 	called         bool   // the command line was understood
 
-	become func(user string) error // makes the process one of the user's; nil in tests, whose process goes on
+	process check.Process // what a check may do with the process; nothing in tests, whose process goes on
 }
 
 func (p *program) command() *cobra.Command {

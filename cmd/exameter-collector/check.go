@@ -71,7 +71,7 @@ func (p *program) checkCommand() *cobra.Command {
 
 // check says what is in place and what is missing.
 func (p *program) check(ctx context.Context, r *check.Report, wanted func(string) bool) {
-	r.AsService(unit, user, p.become, wanted("configuration"))
+	r.AsService(ctx, p.process, unit, user, wanted("configuration"))
 	cfg, from, err := p.config()
 	if err != nil {
 		r.Fail("configuration", "%v", err)
@@ -94,7 +94,7 @@ func (p *program) check(ctx context.Context, r *check.Report, wanted func(string
 	}
 	running := false
 	if wanted("service") {
-		running = r.Service(ctx, unit)
+		running = r.Service(unit)
 	}
 	if wanted("http") {
 		checkListen(r, cfg.HTTP.Listen, running)

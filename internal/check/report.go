@@ -39,6 +39,9 @@ type Report struct {
 	findings []Finding
 	warned   int
 	failed   int
+
+	shown    string // what systemd says of the unit
+	shownErr error
 }
 
 // New makes a report in the language of the environment, as text or JSON.

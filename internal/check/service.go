@@ -5,23 +5,30 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"time"
 )
 
-// Service looks at the unit that systemd runs the program by, and reports whether it runs.
-func (r *Report) Service(ctx context.Context, unit string) (running bool) {
+// Shown asks systemd how a unit is. It is empty where systemd does not run.
+func Shown(ctx context.Context, unit string) (string, error) {
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "systemctl", "show", "--no-pager", "--property="+strings.Join(unitKeys, ","), unit).Output()
+	return string(out), err
+}
+
+// Service says how the unit is that systemd runs the program by, and reports whether it runs.
+func (r *Report) Service(unit string) (running bool) {
+	switch {
+	case r.shownErr != nil:
+		r.OK("service", "systemctl does not tell about %s: %v", unit, r.shownErr)
+		return false
+	case r.shown == "":
 		r.OK("service", "systemd does not run here: whoever starts the program must start it again when it ends")
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "systemctl", "show", "--no-pager", "--property="+strings.Join(unitKeys, ","), unit).Output()
-	if err != nil {
-		r.OK("service", "systemctl does not tell about %s: %v", unit, err)
-		return false
-	}
-	return r.unit(unit, string(out))
+	return r.unit(unit, r.shown)
 }
 
 var unitKeys = []string{"LoadState", "ActiveState", "SubState", "Result", "NRestarts", "UnitFileState", "WatchdogUSec", "MemoryMax", "StatusText"}

@@ -1,12 +1,15 @@
 package check
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/user"
 	"strconv"
 	"syscall"
+
+	"github.com/exameter/exameter/internal/config"
 )
 
 // ErrNoUser says that the user of the service does not exist on this host.
@@ -32,18 +35,30 @@ func Become(name string) error {
 	return nil
 }
 
-// AsService makes the check see what the service sees: its user, where become is given and root calls, and the secrets that systemd keeps
-// for it while it runs.
-func (r *Report) AsService(unit, user string, become func(string) error, say bool) {
-	if dir := "/run/credentials/" + unit; os.Getenv("CREDENTIALS_DIRECTORY") == "" {
-		if _, err := os.Stat(dir); err == nil {
-			os.Setenv("CREDENTIALS_DIRECTORY", dir)
-		}
+// Process is what a check may do with the process and the system that it runs in. Tests, whose process goes on, leave it empty.
+type Process struct {
+	Become func(user string) error                                // makes the process one of the user's
+	Shown  func(ctx context.Context, unit string) (string, error) // asks systemd for a unit
+}
+
+// Here is the process and the system as they are.
+var Here = Process{Become, Shown}
+
+// AsService makes the check see what the service sees: its user, where root calls, and the secrets that systemd keeps for it while it runs.
+// What root alone may ask systemd is asked before.
+func (r *Report) AsService(ctx context.Context, p Process, unit, user string, say bool) {
+	if p.Shown != nil {
+		r.shown, r.shownErr = p.Shown(ctx, unit)
 	}
-	if become == nil || syscall.Geteuid() != 0 {
+	if p.Become == nil || syscall.Geteuid() != 0 {
 		return
 	}
-	err := become(user)
+	if dir := "/run/credentials/" + unit; os.Getenv(config.Credentials) == "" {
+		if _, err := os.Stat(dir); err == nil {
+			os.Setenv(config.Credentials, dir)
+		}
+	}
+	err := p.Become(user)
 	switch {
 	case errors.Is(err, ErrNoUser):
 		r.Warn("user", "there is no user %s: what follows is what root may, and the service may less", user)

@@ -118,25 +118,25 @@ func lineOf(f *ast.File, key string) int {
 	return 0
 }
 
-// credentials is what systemd sets for a service with LoadCredential= or ImportCredential=: the directory of its secrets.
-const credentials = "CREDENTIALS_DIRECTORY"
+// Credentials is the variable that systemd sets for a service with LoadCredential= or ImportCredential=: the directory of its secrets.
+const Credentials = "CREDENTIALS_DIRECTORY"
 
 // Expand returns the path that a setting names. $CREDENTIALS_DIRECTORY at its beginning is the directory where systemd puts a service's
 // secrets; no other variable is looked at.
 func Expand(path string) (string, error) {
-	rest, ok := strings.CutPrefix(path, "$"+credentials)
+	rest, ok := strings.CutPrefix(path, "$"+Credentials)
 	if !ok {
-		rest, ok = strings.CutPrefix(path, "${"+credentials+"}")
+		rest, ok = strings.CutPrefix(path, "${"+Credentials+"}")
 	}
 	if !ok {
 		return path, nil
 	}
-	dir := os.Getenv(credentials)
+	dir := os.Getenv(Credentials)
 	if dir == "" {
-		return "", fmt.Errorf("%q: $%s is not set: systemd sets it for a service with LoadCredential=", path, credentials)
+		return "", fmt.Errorf("%q: $%s is not set: systemd sets it for a service with LoadCredential=", path, Credentials)
 	}
 	if !strings.HasPrefix(rest, "/") {
-		return "", fmt.Errorf("%q: a name is missing after $%s/", path, credentials)
+		return "", fmt.Errorf("%q: a name is missing after $%s/", path, Credentials)
 	}
 	return filepath.Join(dir, filepath.Clean(rest)), nil
 }

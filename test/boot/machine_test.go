@@ -67,7 +67,7 @@ func boot(t *testing.T) *machine {
 	args := root("./machine.sh", m.name, strings.TrimSuffix(ready, ".ready"), pidfile,
 		"--bind-ro="+packages+":/packages",
 		"--bind-ro="+cached(t, "test/nvmlsim/libnvidia-ml-sim.so")+":"+library+"/libnvidia-ml.so.1",
-		"--bind-ro="+cached(t, "test/nvmlsim/scenarios/h200-mixed.conf")+":/srv/cards.conf",
+		"--bind-ro="+cached(t, "test/nvmlsim/scenarios/h200-idle.conf")+":/srv/cards.conf",
 		"--bind-ro="+self+":/srv/broker")
 	m.nspawn, err = process.Start(filepath.Join(dir, "log"), nil, args[0], args[1:]...)
 	if err != nil {
