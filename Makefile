@@ -59,13 +59,17 @@ cross: deps-cross ## Build for arm64 (with NVML) and loong64 (without cgo) into 
 package: deps-package ## Make packages, deb and rpm, into dist/: PACKAGES names the processors
 	packaging/package.sh $(PACKAGES)
 
+.PHONY: reproduce
+reproduce: deps-package ## Make this commit's packages twice, in two places and with nothing shared that was compiled, and compare them
+	packaging/reproduce.sh $(PACKAGES)
+
 .PHONY: demo
 demo: build ## Show a province on this machine, this machine in it; end it with Ctrl-C
 	bin/exameter demo $(DEMO)
 
 .PHONY: test
 test: deps-test kafka databases promtool nvmlsim ## Run all tests, with a real Kafka, real databases and a simulated NVIDIA driver, and fuzz exporters for a minute
-	go test -timeout 10m ./...
+	go test -timeout 15m ./...
 	go test -run '^$$' -fuzz '^FuzzServed$$' -fuzztime $(SERVEDTIME) -fuzzminimizetime 1x ./agent/device/exporter
 
 .PHONY: race

@@ -1,23 +1,19 @@
 #!/usr/bin/env bash
-# Builds the programs for the other processors that accelerators stand beside: arm64 (Kunpeng, Phytium, Grace) with NVML,
-# by a C cross compiler, and loong64 (Loongson) without cgo, so without NVML. Where QEMU's user emulation is installed
+# Builds the programs for the other processors that accelerators stand beside, as packages carry them: arm64 (Kunpeng,
+# Phytium, Grace) with NVML, and loong64 (Loongson) without cgo, so without NVML. Where QEMU's user emulation is installed
 # (qemu-user), the builds are run and the agent's own tests with them; where it is not, that is said.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=${1:?usage: packaging/cross.sh VERSION}
-arm_cc=aarch64-linux-gnu-gcc
 arm_root=/usr/aarch64-linux-gnu
 tests=(./agent/cpu ./agent/device/drm ./agent/host ./agent/memory ./agent/power)
 
 say() { echo "cross: $*"; }
 
-# build ARCH CGO: into bin/linux-ARCH.
+# build ARCH: into bin/linux-ARCH.
 build() {
-	local out=bin/linux-$1
-	mkdir -p "$out"
-	GOOS=linux GOARCH=$1 CGO_ENABLED=$2 CC=$arm_cc \
-		go build -trimpath -buildvcs=false -ldflags "-X main.version=$version" -o "$out/" ./cmd/exameter-agent ./cmd/exameter-collector ./cmd/exameter
-	say "$out: $(du -h "$out/exameter-agent" | cut -f 1) exameter-agent, exameter-collector, exameter"
+	packaging/build.sh "$1" "$version" "bin/linux-$1"
+	say "bin/linux-$1: $(du -h "bin/linux-$1/exameter-agent" | cut -f 1) exameter-agent, exameter-collector, exameter"
 }
 
 # prove ARCH EMULATOR...: the build says what it is, and the agent's readers do there what they do here.
@@ -42,7 +38,7 @@ prove_nvml() {
 	trap 'rm -rf "$dir"' RETURN
 	cp -r test/nvmlsim/. "$dir"
 	rm -f "$dir"/*.so
-	make -s -C "$dir" CC=$arm_cc NVML_H="$(go list -m -f '{{.Dir}}' github.com/NVIDIA/go-nvml)/pkg/nvml" libnvidia-ml-sim.so
+	GOARCH=arm64 make -s -C "$dir" CC="$PWD/packaging/glibc/zig-cc" NVML_H="$(go list -m -f '{{.Dir}}' github.com/NVIDIA/go-nvml)/pkg/nvml" libnvidia-ml-sim.so
 	printf 'centre: cross\nkafka: {brokers: ["127.0.0.1:9092"]}\nsources: {nvml: {enabled: true, library: %s}}\n' "$dir/libnvidia-ml-sim.so" >"$dir/agent.yaml"
 	EXAMETER_NVMLSIM=$dir/scenarios/h200-mixed.conf qemu-aarch64 -L $arm_root bin/linux-arm64/exameter-agent sample --config "$dir/agent.yaml" >"$dir/records" 2>"$dir/log" ||
 		{ cat "$dir/log" >&2; return 1; }
@@ -52,8 +48,8 @@ prove_nvml() {
 	say "linux/arm64: reads 8 of 8 cards of a simulated driver through NVML"
 }
 
-build arm64 1
-build loong64 0
+build arm64
+build loong64
 prove arm64 qemu-aarch64 -L "$arm_root"
 prove_nvml
 prove loong64 qemu-loongarch64

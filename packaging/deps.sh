@@ -115,12 +115,6 @@ install_zig() {
 	echo "$zig_package" >"$cache/zig/package"
 }
 
-# cross_c_ready: the C compiler for arm64 makes programs. It is Debian's own package of GCC, the plainest that keeps up; zig,
-# which would link against an older C library, does not know --unresolved-symbols, which go-nvml needs.
-cross_c_ready() {
-	have aarch64-linux-gnu-gcc && printf '#include <dlfcn.h>\nint main(void) { return 0; }\n' | aarch64-linux-gnu-gcc -x c - -o /dev/null 2>/dev/null
-}
-
 case $want in build | test | cross | package) ;; *) echo "$usage" >&2; exit 2 ;; esac
 
 missing=()
@@ -131,14 +125,16 @@ have git || missing+=(git)
 if [ "$want" = test ]; then
 	java_ready || { if may_install; then as_root apt-get -qq update </dev/null && updated=1; fi; missing+=("$(java_package)"); }
 	have mvn || missing+=(maven)
+	# What reads and checks packages.
+	for tool in dpkg-deb:dpkg rpm:rpm lintian:lintian mandoc:mandoc shellcheck:shellcheck; do
+		have "${tool%:*}" || missing+=("${tool#*:}")
+	done
 fi
 if [ "$want" = cross ]; then
-	cross_c_ready || missing+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+	# The C library that programs for arm64 find under an emulator.
+	[ -d /usr/aarch64-linux-gnu/lib ] || missing+=(libc6-arm64-cross)
 fi
-if [ "$want" = package ]; then
-	zig_ready || python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-fi
-go_ready || python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+{ go_ready && { [ "$want" = build ] || zig_ready; }; } || python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 [ ${#missing[@]} = 0 ] || install "${missing[@]}"
 go_ready || install_go
-if [ "$want" = package ]; then zig_ready || install_zig; fi
+if [ "$want" != build ]; then zig_ready || install_zig; fi

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the packages, deb and rpm, into dist/. The same commit makes the same bytes.
+# Makes the packages, deb and rpm, into dist/. The same commit makes the same bytes. VERSION and SOURCE_DATE_EPOCH, where they
+# are set, stand for what git would say.
 #
 #   packaging/package.sh ARCH...               amd64, arm64, loong64
 set -euo pipefail
@@ -7,10 +8,10 @@ cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || { echo "usage: packaging/package.sh ARCH..." >&2; exit 2; }
 
 nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
-version=$(packaging/version.sh)
+version=${VERSION:-$(packaging/version.sh)}
 stage=dist/stage
 names=(exameter-agent exameter-collector exameter)
-SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || echo 0)
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 # What sorts before a release is written with a tilde by both package managers.
 PACKAGE_VERSION=${version/-/\~}
 export SOURCE_DATE_EPOCH PACKAGE_VERSION
