@@ -68,12 +68,16 @@ demo: build ## Show a province on this machine, this machine in it; end it with 
 	bin/exameter demo $(DEMO)
 
 .PHONY: test
-test: deps-test kafka databases promtool nvmlsim ## Run all tests, with a real Kafka, real databases and a simulated NVIDIA driver, and fuzz exporters for a minute
+test: deps-test kafka databases promtool nvmlsim boot ## Run all tests, with a real Kafka, real databases, a simulated NVIDIA driver and a booted Debian, and fuzz exporters for a minute
 	go test -timeout 15m ./...
 	go test -run '^$$' -fuzz '^FuzzServed$$' -fuzztime $(SERVEDTIME) -fuzzminimizetime 1x ./agent/device/exporter
 
+.PHONY: test-boot
+test-boot: deps-test nvmlsim boot ## Boot a Debian in a container, and install, start, reload, drain, upgrade and purge the packages there
+	go test -count=1 -timeout 10m -v ./test/boot
+
 .PHONY: race
-race: deps-test kafka databases promtool nvmlsim ## Run all tests under the race detector
+race: deps-test kafka databases promtool nvmlsim boot ## Run all tests under the race detector
 	go test -race -timeout 20m ./...
 
 .PHONY: check
@@ -190,6 +194,10 @@ test/kafka/target/lib: test/kafka/pom.xml
 .PHONY: databases
 databases: ## Fetch the InfluxDB and the VictoriaMetrics that the tests write to
 	@test/databases/fetch.sh
+
+.PHONY: boot
+boot: deps-test ## Make the Debian and the packages that the boot tests start
+	@test/boot/prepare.sh
 
 .PHONY: promtool
 promtool: ## Fetch the promtool that tests check rules and metrics with

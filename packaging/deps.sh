@@ -125,8 +125,8 @@ have git || missing+=(git)
 if [ "$want" = test ]; then
 	java_ready || { if may_install; then as_root apt-get -qq update </dev/null && updated=1; fi; missing+=("$(java_package)"); }
 	have mvn || missing+=(maven)
-	# What reads and checks packages.
-	for tool in dpkg-deb:dpkg rpm:rpm lintian:lintian mandoc:mandoc shellcheck:shellcheck; do
+	# What reads, checks and boots packages.
+	for tool in dpkg-deb:dpkg rpm:rpm lintian:lintian mandoc:mandoc shellcheck:shellcheck debootstrap:debootstrap systemd-nspawn:systemd-container; do
 		have "${tool%:*}" || missing+=("${tool#*:}")
 	done
 fi

@@ -61,7 +61,7 @@ func boot(t *testing.T) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	packages := filepath.Dir(cached(t, "dist/exameter-agent_*_"+runtime.GOARCH+".deb"))
+	packages := filepath.Dir(cached(t, ".cache/boot/packages/exameter-agent_*_"+runtime.GOARCH+".deb"))
 	library := map[string]string{"amd64": "/usr/lib/x86_64-linux-gnu", "arm64": "/usr/lib/aarch64-linux-gnu"}[runtime.GOARCH]
 	pidfile := filepath.Join(dir, "pid")
 	args := root("./machine.sh", m.name, strings.TrimSuffix(ready, ".ready"), pidfile,
@@ -198,7 +198,7 @@ func (m *machine) install(names ...string) {
 	m.t.Helper()
 	files := make([]string, len(names))
 	for i, n := range names {
-		files[i] = "/packages/" + filepath.Base(cached(m.t, "dist/"+n+"_*_"+runtime.GOARCH+".deb"))
+		files[i] = "/packages/" + filepath.Base(cached(m.t, ".cache/boot/packages/"+n+"_*_"+runtime.GOARCH+".deb"))
 	}
 	m.run(append([]string{"apt-get", "-qq", "-o", "Dpkg::Options::=--force-confold", "install", "--reinstall", "--yes"}, files...)...)
 }
