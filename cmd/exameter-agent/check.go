@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"strings"
@@ -68,7 +70,7 @@ func (p *program) check(ctx context.Context, r *check.Report, wanted func(string
 	case err != nil:
 		// The hardware can be looked at all the same; the paths in a wrong file are not to be trusted.
 		r.Fail("configuration", "%v", err)
-		r.Do("mend the line; packaging/config/agent.yaml explains every key")
+		r.Do("mend the line; exameter-agent.yaml(5) explains every key")
 		c, found = agent.DefaultConfig(), false
 	case !found:
 		r.Warn("configuration", "there is no %s: the hardware alone is looked at", defaultPath)
@@ -107,7 +109,14 @@ func checkState(r *check.Report, c agent.Config, installed bool) (remembered []s
 	case err == nil:
 		r.OK("state", "%s can be written", s.Dir)
 	case installed:
-		r.Fail("state", "%v", err)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			r.Fail("state", "there is no %s", s.Dir)
+		case errors.Is(err, fs.ErrPermission):
+			r.Fail("state", "%s may not be written by this user", s.Dir)
+		default:
+			r.Fail("state", "%v", err)
+		}
 		r.Do("install -d -o %s -g %s -m 0750 %s, or name another directory: paths.state", user, user, s.Dir)
 	default:
 		r.OK("state", "there is no %s yet: no agent has run on this host", s.Dir)

@@ -14,7 +14,9 @@ import (
 func checkIdentity(r *check.Report, c agent.Config) {
 	id, err := agent.Identify(c)
 	if err != nil {
-		r.Fail("identity", "%v", err)
+		what, _, _ := strings.Cut(err.Error(), ": run ") // what to do follows
+		r.Fail("identity", "%s", what)
+		r.Do("systemd-machine-id-setup; in a container, mount the host's /etc/machine-id read-only; or set host.id")
 		return
 	}
 	r.OK("identity", "host %s, name %s, boot %s", id.ID, id.Info.Name, id.Boot)

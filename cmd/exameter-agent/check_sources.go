@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,6 +69,11 @@ func checkSource(r *check.Report, s poll.Result, said []poll.Notice) {
 		r.Do("the driver hangs: look at dmesg; the agent goes on without it")
 	case !s.Health.OK:
 		r.Fail(what, "%s", s.Health.Error)
+		if strings.Contains(s.Health.Error, "is true, and yet") {
+			r.Do("install the driver and load it, or say enabled: auto")
+		} else if len(said) == 0 {
+			r.Do("see what the kernel says: journalctl -k; the agent goes on with its other sources")
+		}
 		if last.Summary != "" {
 			r.OK(what, "%s", summary(r, last))
 		}
@@ -110,6 +116,9 @@ func summary(r *check.Report, reading poll.Reading) string {
 	}
 	if reading.Devices != nil {
 		s = append(s, r.Say("%d devices", len(reading.Devices.Devices)))
+		for _, d := range drivers(reading.Devices.Devices) {
+			s = append(s, r.Say("driver %s", d))
+		}
 	}
 	if reading.Summary != "" {
 		s = append(s, reading.Summary)
@@ -118,6 +127,16 @@ func summary(r *check.Report, reading poll.Reading) string {
 		return r.Say("answers, and has nothing to read")
 	}
 	return strings.Join(s, ", ")
+}
+
+// drivers are the versions of the drivers that devices have.
+func drivers(devices []poll.DeviceReading) (out []string) {
+	for _, d := range devices {
+		if d.Info.Driver != "" && !slices.Contains(out, d.Info.Driver) {
+			out = append(out, d.Info.Driver)
+		}
+	}
+	return out
 }
 
 func known(r *check.Report, ok bool, text func() string) string {

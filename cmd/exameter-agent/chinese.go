@@ -7,7 +7,7 @@ var chinese = map[string]string{
 	"device": "设备", "topic": "主题", "topics": "主题", "queue": "队列", "brokers": "代理节点",
 	"unknown": "未知", "free": "空闲", "busy": "占用", "drained": "停用", "faulty": "故障",
 
-	"mend the line; packaging/config/agent.yaml explains every key":          "修正该行；packaging/config/agent.yaml 说明每个配置项",
+	"mend the line; exameter-agent.yaml(5) explains every key":               "修正该行；exameter-agent.yaml(5) 说明每个配置项",
 	"there is no %s: the hardware alone is looked at":                        "不存在 %s：只查看硬件",
 	"write it, with centre and kafka.brokers, or name another with --config": "写入 centre 和 kafka.brokers，或用 --config 指定其他文件",
 	"%s: centre %s, cluster %s, brokers %s":                                  "%s：中心 %s，集群 %s，代理节点 %s",
@@ -37,6 +37,7 @@ var chinese = map[string]string{
 	"%s, %s cores, utilisation %s":     "%s，%s 核，利用率 %s",
 	"%s of %s available":               "可用 %s，共 %s",
 	"%d devices":                       "%d 个设备",
+	"driver %s":                        "驱动 %s",
 	"answers, and has nothing to read": "有应答，但没有可读的内容",
 	"; not readable: %s":               "；无法读取：%s",
 	"docs/states.md says what the reason means; exameter-agent undrain --device ID once it is mended": "docs/states.md 说明原因的含义；修复后执行 exameter-agent undrain --device 标识",

@@ -33,17 +33,22 @@ func TestTroubleshootingDocs(t *testing.T) {
 	}
 	t.Setenv("EXAMETER_NVMLSIM", filepath.Join(filepath.Dir(library), "scenarios/h200-mixed.conf"))
 	want := string(b)
-	for name, config := range map[string]string{
-		"check without accelerators": "",
-		"check with NVIDIA cards":    "sources: {nvml: {library: " + library + "}}\n",
-		"check of what is broken":    "intervals: {report: fast}\n",
+	for name, c := range map[string]struct {
+		config string
+		only   string
+		broken bool
+	}{
+		"check without accelerators": {},
+		"check with NVIDIA cards":    {config: "sources: {nvml: {library: " + library + "}}\n"},
+		"check of a wrong file":      {config: "intervals: {report: fast}\n", only: "configuration"},
+		"check of what is broken":    {broken: true},
 	} {
 		begin, end := "<!-- begin "+name+" -->\n", "<!-- end "+name+" -->"
 		i, j := strings.Index(want, begin), strings.Index(want, end)
 		if i < 0 || j < i {
 			t.Fatalf("%s has no place for %s", path, name)
 		}
-		want = want[:i+len(begin)] + "```\n" + checkOfRecordedMachine(t, config, library) + "```\n" + want[j:]
+		want = want[:i+len(begin)] + "```\n" + checkOfRecordedMachine(t, c.config, c.only, c.broken, library) + "```\n" + want[j:]
 	}
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
@@ -56,32 +61,54 @@ func TestTroubleshootingDocs(t *testing.T) {
 	}
 }
 
-// checkOfRecordedMachine is what check says on a server of the recorded ones, with some configuration beside what is always needed.
-func checkOfRecordedMachine(t *testing.T, config, library string) string {
+// checkOfRecordedMachine is what check says on a server of the recorded ones, with some configuration beside what is always needed. On a
+// broken one the machine id and the state directory are gone, no broker listens, and everybody can read the password.
+func checkOfRecordedMachine(t *testing.T, config, only string, broken bool, library string) string {
 	t.Helper()
 	root := kernelfiletest.Machine(t, "xeon")
-	if err := os.Mkdir(filepath.Join(root, "state"), 0o755); err != nil {
-		t.Fatal(err)
+	broker := "127.0.0.1:1"
+	shown := "LoadState=loaded\nActiveState=active\nWatchdogUSec=30s\nNRestarts=0\nUnitFileState=enabled\nStatusText=reports this host; no accelerator is known\n"
+	if broken {
+		for _, err := range []error{
+			os.Remove(filepath.Join(root, "etc/machine-id")), os.WriteFile(filepath.Join(root, "password"), []byte("secret\n"), 0o644),
+			os.Chmod(filepath.Join(root, "password"), 0o644),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		config = "  sasl: {mechanism: SCRAM-SHA-512, username: lab, password_file: " + root + "/password}\nsources: {nvml: {enabled: true}}\nqueue: {bytes: 64MiB}\n"
+		shown = "LoadState=loaded\nActiveState=failed\nResult=exit-code\nNRestarts=20\n"
+	} else {
+		if err := os.Mkdir(filepath.Join(root, "state"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		c := lab(t)
+		createTopics(t, c.ListenAddrs())
+		broker = c.ListenAddrs()[0]
 	}
-	c := lab(t)
-	createTopics(t, c.ListenAddrs())
 	const paths = "paths: {proc: %[1]s/proc, sys: %[1]s/sys, etc: %[1]s/etc, state: %[1]s/state}\n"
 	file := filepath.Join(root, "agent.yaml")
-	text := "centre: lab\ncluster: default\nkafka:\n  brokers: [" + c.ListenAddrs()[0] + "]\n" + config + fmt.Sprintf(paths, root)
+	text := "centre: lab\ncluster: default\nkafka:\n  brokers: [" + broker + "]\n" + config + fmt.Sprintf(paths, root)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var out output
 	p := &program{stdout: &out, stderr: &out, process: check.Process{Shown: func(context.Context, string) (string, error) {
-		return "LoadState=loaded\nActiveState=active\nWatchdogUSec=30s\nNRestarts=0\nUnitFileState=enabled\nStatusText=reports this host\n", nil
+		return shown, nil
 	}}}
-	p.call(t.Context(), []string{"check", "--config", file})
+	args := []string{"check", "--config", file}
+	if only != "" {
+		args = append(args, "--only", only)
+	}
+	p.call(t.Context(), args)
 	said := out.String()
 	for _, m := range [][2]string{
 		{file, defaultPath},
 		{root + "/state", "/var/lib/exameter-agent"},
+		{root + "/password", "/etc/exameter/kafka-password"},
 		{root, ""},
-		{c.ListenAddrs()[0], "kafka-1:9092"},
+		{broker, "kafka-1:9092"},
 		{library, "libnvidia-ml.so.1"},
 	} {
 		said = strings.ReplaceAll(said, m[0], m[1])

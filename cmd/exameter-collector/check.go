@@ -75,7 +75,7 @@ func (p *program) check(ctx context.Context, r *check.Report, wanted func(string
 	cfg, from, err := p.config()
 	if err != nil {
 		r.Fail("configuration", "%v", err)
-		r.Do("mend the line; packaging/config/collector.yaml explains every key")
+		r.Do("mend the line; exameter-collector.yaml(5) explains every key")
 		return
 	}
 	reg := &registry.Registry{}
@@ -106,11 +106,11 @@ func checkFiles(r *check.Report, cfg *collector.Config) *registry.Registry {
 	reg := &registry.Registry{}
 	if cfg.Registry == "" {
 		r.Warn("registry", "none is configured: centres have no names, declarations or targets")
-		r.Do("write one, as packaging/config/registry.yaml shows, and name it as registry")
+		r.Do("write one, as exameter-registry.yaml(5) tells, and name it as registry")
 	} else if loaded, err := registry.Load(cfg.Registry); err != nil {
 		r.Fail("registry", "%v", err)
 		if errors.Is(err, fs.ErrNotExist) {
-			r.Do("write one, as packaging/config/registry.yaml shows, or take registry out of the configuration")
+			r.Do("write one, as exameter-registry.yaml(5) tells, or take registry out of the configuration")
 		} else {
 			r.Do("mend the file; a running collector keeps the one before")
 		}

@@ -5,12 +5,12 @@ package main
 var chinese = map[string]string{
 	"configuration": "配置", "registry": "登记表", "catalogue": "目录", "brokers": "代理节点", "centre": "中心", "topic": "主题", "group": "消费组", "http": "监听",
 
-	"mend the line; packaging/config/collector.yaml explains every key": "修正该行；packaging/config/collector.yaml 说明每个配置项",
-	"%s: brokers %s, group %s": "%s：代理节点 %s，消费组 %s",
-	"none is configured: centres have no names, declarations or targets":                            "没有配置：各中心没有名称、申报和目标",
-	"write one, as packaging/config/registry.yaml shows, and name it as registry":                   "参照 packaging/config/registry.yaml 编写，并在 registry 中指定",
-	"write one, as packaging/config/registry.yaml shows, or take registry out of the configuration": "参照 packaging/config/registry.yaml 编写，或从配置中去掉 registry",
-	"mend the file; a running collector keeps the one before":                                       "修正该文件；运行中的汇集器仍用之前的内容",
+	"mend the line; exameter-collector.yaml(5) explains every key":                             "修正该行；exameter-collector.yaml(5) 说明每个配置项",
+	"%s: brokers %s, group %s":                                                                 "%s：代理节点 %s，消费组 %s",
+	"none is configured: centres have no names, declarations or targets":                       "没有配置：各中心没有名称、申报和目标",
+	"write one, as exameter-registry.yaml(5) tells, and name it as registry":                   "参照 exameter-registry.yaml(5) 编写，并在 registry 中指定",
+	"write one, as exameter-registry.yaml(5) tells, or take registry out of the configuration": "参照 exameter-registry.yaml(5) 编写，或从配置中去掉 registry",
+	"mend the file; a running collector keeps the one before":                                  "修正该文件；运行中的汇集器仍用之前的内容",
 	"%s: %d centres": "%s：%d 个中心",
 	"exameter catalog verify FILE lists every mistake":         "exameter catalog verify 文件 列出所有错误",
 	"version %s: %d accelerator models, %d microarchitectures": "版本 %s：%d 种加速卡型号，%d 种微架构",
