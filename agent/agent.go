@@ -64,6 +64,7 @@ type agent struct {
 	orders    state.Orders
 	troubles  troubles
 	status    string // as last told
+	ticked    time.Time
 }
 
 // Run reads, decides and reports until ctx ends, and then returns within two seconds. Sending starts before reading and
@@ -208,7 +209,7 @@ func (a *agent) loop(ctx context.Context) {
 			a.reload(c)
 			ticker.Reset(c.Intervals.Sample.D())
 		}
-		if a.options.Alive != nil {
+		if a.options.Alive != nil && a.ticking() {
 			a.options.Alive()
 		}
 	}
@@ -224,6 +225,15 @@ func (a *agent) tick(ctx context.Context) {
 	v := a.tracker.Apply(t)
 	a.gatherer.Add(t, v)
 	a.act(v)
+	a.ticked = time.Now()
+}
+
+// graceOfTick is how much later than it should have been a tick may end before the agent no longer counts as alive.
+const graceOfTick = 5 * time.Second
+
+// ticking says whether everything was read lately, and what came of it carried out.
+func (a *agent) ticking() bool {
+	return time.Since(a.ticked) <= 2*a.config.Intervals.Sample.D()+graceOfTick
 }
 
 // watch looks for new orders and carries them out at once.

@@ -173,8 +173,8 @@ func (s *Source) scan() []poll.Notice {
 		return nil
 	}
 	return s.say(nil, poll.Notice{
-		Key:    "power-left-out",
-		Text:   "power meters that are left out, because what they measure is not known or is counted already: " + list(leftOut) + " (docs/power.md)",
+		Key:  "power-left-out",
+		Text: "power meters that are left out, because what they measure is not known or is counted already: " + list(leftOut) + " (docs/power.md)",
 	})
 }
 

@@ -34,6 +34,9 @@ func (o Operations) Read() bool { return o&mayRead != 0 }
 // Write says whether the client may write.
 func (o Operations) Write() bool { return o&mayWrite != 0 }
 
+// ErrHandshake says that a broker was reached and no TLS came about.
+var ErrHandshake = errors.New("TLS handshake")
+
 // Seen is what a broker says of a topic.
 type Seen struct {
 	Err        error // kafka.UnknownTopicOrPartition, kafka.TopicAuthorizationFailed …
@@ -93,7 +96,8 @@ func connect(ctx context.Context, d *kafka.Dialer, addr string) (raw net.Conn, c
 		}
 		t := tls.Client(c, serverName(d.TLS, addr))
 		if err := t.HandshakeContext(ctx); err != nil {
-			return nil, errors.Join(err, c.Close())
+			_ = c.Close() // the handshake may have done so
+			return nil, fmt.Errorf("%w: %w", ErrHandshake, err)
 		}
 		raw = t
 		return t, nil

@@ -87,7 +87,7 @@ func brokerRemedy(err error) string {
 		return "the certificate is for another name: mend kafka.brokers, or say the name in kafka.tls.server_name"
 	case errors.As(err, &expired):
 		return "the certificate does not hold now: renew it, or set this host's clock"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, broker.ErrHandshake) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF)):
 		return "the broker does not speak TLS at this port: another port in kafka.brokers, or kafka.tls.enabled: false"
 	case errors.As(err, &sasl):
 		return "mend kafka.sasl: mechanism, username, and the password in password_file"
