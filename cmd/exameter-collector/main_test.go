@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/exameter/exameter/internal/check"
 	"github.com/exameter/exameter/internal/language/languagetest"
 	"github.com/exameter/exameter/telemetry"
 	"github.com/exameter/exameter/test/process"
@@ -132,4 +134,25 @@ func (w *watched) Write(p []byte) (int, error) {
 		w.found()
 	}
 	return w.Buffer.Write(p)
+}
+
+func TestCheckOfAnAddressThatIsTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	conf := file(t, "collector.yaml", "kafka: {brokers: ['127.0.0.1:1']}\nhttp: {listen: '"+l.Addr().String()+"'}\n")
+	code, stdout, _ := call(t, "check", "-c", conf, "--only", "http")
+	if code != 1 || !strings.Contains(stdout, "is taken by another program") || strings.Contains(stdout, "broker") {
+		t.Errorf("exit code %d:\n%s", code, stdout)
+	}
+	// Where the collector runs, it is the one that has taken it.
+	var out bytes.Buffer
+	p := &program{stdout: &out, stderr: &out, process: check.Process{Shown: func(context.Context, string) (string, error) {
+		return "LoadState=loaded\nActiveState=active\nWatchdogUSec=30s\n", nil
+	}}}
+	if code := p.call(t.Context(), []string{"check", "-c", conf, "--only", "http,service"}); code != 0 || !strings.Contains(out.String(), "by the collector that runs") {
+		t.Errorf("exit code %d:\n%s", code, &out)
+	}
 }

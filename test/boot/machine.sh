@@ -8,7 +8,7 @@ name=$1 root=$2 pidfile=$3
 shift 3
 echo $$ >"$pidfile"
 nspawn=(unshare --fork --pid --mount-proc --kill-child systemd-nspawn --quiet --register=no --keep-unit --boot --private-network --volatile=overlay --machine="$name" --directory="$root"
-	--console=pipe "$@" systemd.log_target=journal)
+	--console=pipe --system-call-filter=adjtimex "$@" systemd.log_target=journal)
 
 if [ -d /run/systemd/system ]; then
 	exec systemd-run --quiet --scope --unit="$name" --property=Delegate=yes "${nspawn[@]}"
