@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the version that programs and packages carry: 1.2.0 at the tag v1.2.0, 1.2.0+5.g84f91ef five commits later,
 # 0.0.0+700.g84f91ef while there is no tag, and .dirty behind it where files differ from the commit. Each sorts above the
-# ones before, for dpkg and for rpm.
+# ones before, for dpkg and for rpm. A shallow clone counts too few commits.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

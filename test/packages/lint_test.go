@@ -35,6 +35,7 @@ func TestScripts(t *testing.T) {
 			check(name+".rpm."+script, strings.Replace(output(t, "rpm", "--query", "--package", "--nosignature", "--queryformat", "%{"+script+"}", find(t, built, name, "rpm")), "(none)", "", 1))
 		}
 	}
+	output(t, "bash", "-n", filepath.Join(unpacked(t, "exameter"), "usr/share/bash-completion/completions/exameter"))
 	if count != 2*(3+4) {
 		t.Errorf("%d scripts, want three in each deb with a service and four in each rpm", count)
 	}
