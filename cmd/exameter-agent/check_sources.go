@@ -71,6 +71,8 @@ func checkSource(r *check.Report, s poll.Result, said []poll.Notice) {
 		r.Fail(what, "%s", s.Health.Error)
 		if strings.Contains(s.Health.Error, "is true, and yet") {
 			r.Do("install the driver and load it, or say enabled: auto")
+		} else if strings.HasPrefix(s.Source, "exporter-") {
+			r.Do("start the exporter, or mend its url under sources.exporters")
 		} else if len(said) == 0 {
 			r.Do("see what the kernel says: journalctl -k; the agent goes on with its other sources")
 		}

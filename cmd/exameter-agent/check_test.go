@@ -136,3 +136,11 @@ func TestClonedHost(t *testing.T) {
 		})
 	}
 }
+
+func TestCheckOfAnExporterThatIsAway(t *testing.T) {
+	path, _ := configFile(t, []string{"127.0.0.1:1"}, "  exporters: [{url: 'http://127.0.0.1:1/metrics', profile: nvidia-dcgm-exporter}]\n")
+	code, out, _ := call(t, "check", "--config", path, "--only", "sources")
+	if code != 1 || !strings.Contains(out, "FAIL  source exporter-127.0.0.1:1") || !strings.Contains(out, "→ start the exporter") {
+		t.Errorf("code %d\n%s", code, out)
+	}
+}

@@ -38,6 +38,7 @@ var chinese = map[string]string{
 	"%s of %s available":            "可用 %s，共 %s",
 	"%d devices":                    "%d 个设备",
 	"driver %s":                     "驱动 %s",
+	"start the exporter, or mend its url under sources.exporters":                       "启动该导出器，或修正 sources.exporters 中的 url",
 	"install the driver and load it, or say enabled: auto":                              "安装并加载驱动，或写 enabled: auto",
 	"see what the kernel says: journalctl -k; the agent goes on with its other sources": "查看内核日志：journalctl -k；采集器继续读取其他来源",
 	"there is no %s":                     "不存在 %s",

@@ -12,7 +12,7 @@ import (
 
 const (
 	agentUnit   = "exameter-agent.service"
-	agentConfig = "centre: lab\ncluster: boot\nkafka:\n  brokers: [127.0.0.1:9092]\n"
+	agentConfig = "centre: lab\ncluster: boot\nkafka:\n  brokers: [kafka.test:9092]\n"
 	brokerAddr  = "127.0.0.1:9092"
 )
 

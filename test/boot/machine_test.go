@@ -86,6 +86,7 @@ func boot(t *testing.T) *machine {
 		return state == "running" || state == "degraded"
 	})
 	m.delegate()
+	m.run("sh", "-c", "echo 127.0.0.1 kafka.test >>/etc/hosts") // so that services look a name up
 	return m
 }
 
