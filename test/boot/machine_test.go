@@ -50,13 +50,14 @@ func cached(t *testing.T, pattern string) string {
 	return path
 }
 
-// boot starts a machine, which ends with the test. It has the packages in /packages, the simulated NVIDIA driver where the loader looks for
+// boot starts a machine of the test's own, which ends with it. It has the packages in /packages, the simulated NVIDIA driver where the loader looks for
 // the real one, and this program, to be its Kafka.
 func boot(t *testing.T) *machine {
 	t.Helper()
+	t.Parallel()
 	ready := cached(t, ".cache/boot/*.ready")
 	dir := t.TempDir()
-	m := &machine{t: t, name: fmt.Sprintf("exameter-boot-%d", os.Getpid())}
+	m := &machine{t: t, name: fmt.Sprintf("exameter-boot-%d-%s", os.Getpid(), strings.ToLower(t.Name()))}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
