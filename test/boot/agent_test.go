@@ -2,7 +2,6 @@ package boot
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,11 +126,15 @@ func agentWorks(t *testing.T, m *machine) {
 	}
 }
 
-// group is a file of the control group of a unit, where the old hierarchy or the new has it.
-func (m *machine) group(unit, controller, old, file string) string {
+// group is a file of the control group of a unit: of the old hierarchy of a controller, or the first of the new one's that is there.
+func (m *machine) group(unit, controller, old string, files ...string) string {
 	m.t.Helper()
 	at := "/system.slice/" + unit + "/"
-	return m.run("sh", "-c", fmt.Sprintf("cat /sys/fs/cgroup/%s%s%s 2>/dev/null || cat /sys/fs/cgroup%s%s", controller, at, old, at, file))
+	args := []string{"sh", "-c", `for f; do [ ! -e "$f" ] || exec cat "$f"; done; exit 1`, "group", "/sys/fs/cgroup/" + controller + at + old}
+	for _, file := range files {
+		args = append(args, "/sys/fs/cgroup"+at+file)
+	}
+	return m.run(args...)
 }
 
 func agentBounds(t *testing.T, m *machine) {
@@ -139,7 +142,7 @@ func agentBounds(t *testing.T, m *machine) {
 	if limit := m.group(agentUnit, "memory", "memory.limit_in_bytes", "memory.max"); limit != strconv.Itoa(most) {
 		t.Errorf("memory is limited to %s, want %d", limit, most)
 	}
-	peak, err := strconv.Atoi(m.group(agentUnit, "memory", "memory.max_usage_in_bytes", "memory.peak"))
+	peak, err := strconv.Atoi(m.group(agentUnit, "memory", "memory.max_usage_in_bytes", "memory.peak", "memory.current"))
 	if err != nil || peak >= most || peak < 1<<20 {
 		t.Errorf("the agent took %d bytes, want some and less than %d: %v", peak, most, err)
 	}

@@ -16,6 +16,8 @@ fi
 # No systemd runs here: groups are made by hand, in the one hierarchy or in each of the old ones. Two of those want settings of their own.
 for dir in /sys/fs/cgroup /sys/fs/cgroup/*; do
 	if [ -w "$dir/cgroup.procs" ] && mountpoint -q "$dir" && [[ $dir != */cpuset && $dir != */freezer ]]; then
+		# The one hierarchy hands limits down where it is told to.
+		[ ! -e "$dir/cgroup.subtree_control" ] || echo "+cpu +memory +pids" 2>/dev/null >"$dir/cgroup.subtree_control" || true
 		mkdir -p "$dir/$name"
 		echo $$ >"$dir/$name/cgroup.procs"
 	fi
