@@ -109,6 +109,7 @@ lint: deps
 modules: deps
 	go mod verify
 	go mod tidy -diff
+	go -C packaging/nfpm mod tidy -diff
 
 .PHONY: generated
 generated: deps

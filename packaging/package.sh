@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || { echo "usage: packaging/package.sh ARCH..." >&2; exit 2; }
 
-nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
+nfpm=$PWD/.cache/bin/nfpm
 version=${VERSION:-$(packaging/version.sh)}
 stage=dist/stage
 names=(exameter-agent exameter-collector exameter)
@@ -45,6 +45,22 @@ completions() {
 	done
 }
 
+# licences NAME: what the authors of modules that stand in a program ask to be passed on with it.
+licences() {
+	local module version dir
+	mkdir -p "$stage/licences"
+	{
+		echo "Go's runtime and standard library are under the terms of golang.org/x/sys, below."
+		GOOS=linux GOARCH=amd64 CGO_ENABLED=1 go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' "./cmd/$1" |
+			LC_ALL=C sort -u | while read -r module version dir; do
+			printf '\n%s %s\n\n' "$module" "$version"
+			cat "$dir"/[Ll][Ii][Cc][Ee][Nn][CcSs][Ee]* || { say "$module has no licence" >&2; return 1; }
+			find "$dir" -maxdepth 1 -name 'NOTICE*' -exec cat {} +
+		done
+	} >"$stage/licences/$1"
+	gzip -9n "$stage/licences/$1"
+}
+
 # changelog NAME: the package's own, as Debian wants it; what is new stands in the program's.
 changelog() {
 	mkdir -p "$stage/changelog"
@@ -59,13 +75,16 @@ scripts exameter-collector
 manuals
 completions
 gzip -9nc CHANGELOG.md >"$stage/changelog.gz"
-for name in "${names[@]}"; do changelog "$name"; done
-GOBIN=$PWD/.cache/bin GOARCH='' CGO_ENABLED=0 go install "$nfpm"
+for name in "${names[@]}"; do
+	licences "$name"
+	changelog "$name"
+done
+GOARCH='' CGO_ENABLED=0 go build -C packaging/nfpm -trimpath -o "$nfpm" github.com/goreleaser/nfpm/v2/cmd/nfpm
 for arch in "$@"; do
 	packaging/build.sh "$arch" "$version" "$stage/$arch"
 	for name in "${names[@]}"; do
 		for format in deb rpm; do
-			GOARCH=$arch .cache/bin/nfpm package --config "packaging/nfpm/$name.yaml" --packager "$format" --target dist/ >/dev/null
+			GOARCH=$arch "$nfpm" package --config "packaging/nfpm/$name.yaml" --packager "$format" --target dist/ >/dev/null
 		done
 	done
 done

@@ -2,12 +2,14 @@ package packages
 
 import (
 	"archive/tar"
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +52,28 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestUnpacked wants names in an rpm's archive that stay below the directory where somebody unpacks it with cpio.
+func TestUnpacked(t *testing.T) {
+	const header = `070701[0-9a-f]{104}`
+	for _, name := range names {
+		path := find(t, built, name, "rpm")
+		// Its exit status says that the archive's size is another than nfpm wrote down, for whatever nfpm makes.
+		archive, err := exec.CommandContext(t.Context(), "rpm2cpio", path).Output()
+		if !bytes.Contains(archive, []byte("TRAILER!!!")) {
+			t.Fatalf("rpm2cpio %s: %v", path, err)
+		}
+		files := len(strings.Fields(output(t, "rpm", "--query", "--list", "--package", "--nosignature", path)))
+		if n := len(regexp.MustCompile(header+`\./`).FindAll(archive, -1)); n != files {
+			t.Errorf("%s: %d of %d names begin with a dot", name, n, files)
+		}
+		if found := regexp.MustCompile(header + `/[^\x00]*`).Find(archive); found != nil {
+			t.Errorf("%s: %s", name, found)
+		}
+		// What rpm itself makes of sizes and digests.
+		output(t, "rpm", "--checksig", "--nosignature", path)
+	}
+}
+
 // deb lists the files of a Debian package. Directories that belong to the system are left out.
 func deb(t *testing.T, path string) []string {
 	t.Helper()
@@ -86,6 +110,8 @@ func rpm(t *testing.T, path string) []string {
 			kind = "directory"
 		case f[2] == "cn|":
 			kind = "configuration"
+		case f[2] == "d|" || f[2] == "l|":
+			kind = "document"
 		}
 		list = append(list, fmt.Sprintf("%s %s %s %s", mode, f[1], kind, f[len(f)-1]))
 	}

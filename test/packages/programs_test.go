@@ -1,6 +1,7 @@
 package packages
 
 import (
+	"debug/buildinfo"
 	"debug/elf"
 	"fmt"
 	"os"
@@ -115,6 +116,27 @@ func TestVersions(t *testing.T) {
 		}
 		if have := output(t, "rpm", "--query", "--package", "--nosignature", "--queryformat", "%{VERSION}-%{RELEASE}", find(t, built, name, "rpm")); have != "1.2.0~rc1+5.gabcdef0-1" {
 			t.Errorf("%s.rpm has version %q", name, have)
+		}
+	}
+}
+
+// TestLicences wants the terms of every module that is in a program beside it.
+func TestLicences(t *testing.T) {
+	for _, name := range names {
+		dir := unpacked(t, name)
+		info, err := buildinfo.ReadFile(filepath.Join(dir, "usr/bin", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		terms := output(t, "gzip", "-dc", filepath.Join(dir, "usr/share/doc", name, "licences.gz"))
+		if len(info.Deps) == 0 {
+			t.Errorf("%s does not say what it is made of", name)
+		}
+		for _, m := range info.Deps {
+			_, text, found := strings.Cut(terms, "\n"+m.Path+" "+m.Version+"\n\n")
+			if !found || len(strings.TrimSpace(text)) < 500 {
+				t.Errorf("%s: the terms of %s %s are missing", name, m.Path, m.Version)
+			}
 		}
 	}
 }
