@@ -64,13 +64,17 @@ func (p *program) checkCommand() *cobra.Command {
 
 // check looks at the areas that are wanted. The configuration is read in any case.
 func (p *program) check(ctx context.Context, r *check.Report, wanted func(string) bool) {
-	r.AsService(ctx, p.process, unit, user, wanted("configuration"))
+	r.AsService(ctx, p.process, unit, user, wanted)
 	c, found, err := p.config()
 	switch {
 	case err != nil:
 		// The hardware can be looked at all the same; the paths in a wrong file are not to be trusted.
 		r.Fail("configuration", "%v", err)
-		r.Do("mend the line; exameter-agent.yaml(5) explains every key")
+		if errors.Is(err, fs.ErrPermission) {
+			r.Do("chgrp %s %s && chmod 0640 %s", user, p.path, p.path)
+		} else {
+			r.Do("mend the line; exameter-agent.yaml(5) explains every key")
+		}
 		c, found = agent.DefaultConfig(), false
 	case !found:
 		r.Warn("configuration", "there is no %s: the hardware alone is looked at", defaultPath)

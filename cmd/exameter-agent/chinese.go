@@ -7,6 +7,7 @@ var chinese = map[string]string{
 	"device": "设备", "topic": "主题", "topics": "主题", "queue": "队列", "brokers": "代理节点",
 	"unknown": "未知", "free": "空闲", "busy": "占用", "drained": "停用", "faulty": "故障",
 
+	"chgrp %s %s && chmod 0640 %s":                                           "chgrp %s %s && chmod 0640 %s",
 	"mend the line; exameter-agent.yaml(5) explains every key":               "修正该行；exameter-agent.yaml(5) 说明每个配置项",
 	"there is no %s: the hardware alone is looked at":                        "不存在 %s：只查看硬件",
 	"write it, with centre and kafka.brokers, or name another with --config": "写入 centre 和 kafka.brokers，或用 --config 指定其他文件",

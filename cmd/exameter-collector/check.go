@@ -71,11 +71,15 @@ func (p *program) checkCommand() *cobra.Command {
 
 // check says what is in place and what is missing.
 func (p *program) check(ctx context.Context, r *check.Report, wanted func(string) bool) {
-	r.AsService(ctx, p.process, unit, user, wanted("configuration"))
+	r.AsService(ctx, p.process, unit, user, wanted)
 	cfg, from, err := p.config()
 	if err != nil {
 		r.Fail("configuration", "%v", err)
-		r.Do("mend the line; exameter-collector.yaml(5) explains every key")
+		if errors.Is(err, fs.ErrPermission) {
+			r.Do("chgrp %s %s && chmod 0640 %s", user, from, from)
+		} else {
+			r.Do("mend the line; exameter-collector.yaml(5) explains every key")
+		}
 		return
 	}
 	reg := &registry.Registry{}
@@ -109,9 +113,12 @@ func checkFiles(r *check.Report, cfg *collector.Config) *registry.Registry {
 		r.Do("write one, as exameter-registry.yaml(5) tells, and name it as registry")
 	} else if loaded, err := registry.Load(cfg.Registry); err != nil {
 		r.Fail("registry", "%v", err)
-		if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			r.Do("write one, as exameter-registry.yaml(5) tells, or take registry out of the configuration")
-		} else {
+		case errors.Is(err, fs.ErrPermission):
+			r.Do("chgrp %s %s && chmod 0640 %s", user, cfg.Registry, cfg.Registry)
+		default:
 			r.Do("mend the file; a running collector keeps the one before")
 		}
 	} else {

@@ -5,6 +5,7 @@ package main
 var chinese = map[string]string{
 	"configuration": "配置", "registry": "登记表", "catalogue": "目录", "brokers": "代理节点", "centre": "中心", "topic": "主题", "group": "消费组", "http": "监听",
 
+	"chgrp %s %s && chmod 0640 %s":                                                             "chgrp %s %s && chmod 0640 %s",
 	"mend the line; exameter-collector.yaml(5) explains every key":                             "修正该行；exameter-collector.yaml(5) 说明每个配置项",
 	"%s: brokers %s, group %s":                                                                 "%s：代理节点 %s，消费组 %s",
 	"none is configured: centres have no names, declarations or targets":                       "没有配置：各中心没有名称、申报和目标",

@@ -45,9 +45,9 @@ type Process struct {
 var Here = Process{Become, Shown}
 
 // AsService makes the check see what the service sees: its user, where root calls, and the secrets that systemd keeps for it while it runs.
-// What root alone may ask systemd is asked before.
-func (r *Report) AsService(ctx context.Context, p Process, unit, user string, say bool) {
-	if p.Shown != nil {
+// What root alone may ask systemd is asked before, where the service is of interest.
+func (r *Report) AsService(ctx context.Context, p Process, unit, user string, wanted func(area string) bool) {
+	if p.Shown != nil && wanted("service") {
 		r.shown, r.shownErr = p.Shown(ctx, unit)
 	}
 	if p.Become == nil || syscall.Geteuid() != 0 {
@@ -65,7 +65,7 @@ func (r *Report) AsService(ctx context.Context, p Process, unit, user string, sa
 		r.Do("systemd-sysusers, where the package is installed")
 	case err != nil:
 		r.Warn("user", "%v", err)
-	case say:
+	case wanted("configuration"):
 		r.OK("user", "looks as %s, as the service does", user)
 	}
 }

@@ -177,6 +177,14 @@ func agentDevices(t *testing.T, m *machine) {
 
 func agentReloads(t *testing.T, m *machine) {
 	pid := m.show(agentUnit, "MainPID")
+	m.run("chmod", "600", "/etc/exameter/agent.yaml")
+	if out, err := m.try("systemctl", "reload", agentUnit); err == nil {
+		t.Errorf("a configuration that the agent may not read is reloaded: %s", out)
+	}
+	if _, found := m.check("exameter-agent", "--only", "configuration"); !says(found, "fail", "configuration", "chgrp exameter /etc/exameter/agent.yaml && chmod 0640") {
+		t.Errorf("check says %+v", found)
+	}
+	m.run("chmod", "640", "/etc/exameter/agent.yaml")
 	m.write("/etc/exameter/agent.yaml", agentConfig+"intervals: {report: 5s}\n")
 	m.run("systemctl", "reload", agentUnit)
 	m.wait("the reload", 20*time.Second, func() bool { return strings.Contains(m.journal(), "configuration reloaded") })
