@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"net"
 	"slices"
 
 	"github.com/segmentio/kafka-go"
@@ -38,7 +40,7 @@ func checkKafka(ctx context.Context, r *check.Report, cfg *collector.Config, reg
 	k := &kafkaCheck{r, client, seen}
 	clock := k.centres(ctx, cfg, reg)
 	k.shared()
-	k.group(ctx, cfg.Group)
+	reachable(r, cfg.HTTP, k.group(ctx, cfg.Group))
 	if clock != "" {
 		r.Clock(ctx, client, clock, seen[clock].Partitions)
 	}
@@ -147,8 +149,8 @@ func (k *kafkaCheck) shared() {
 	}
 }
 
-// group looks at the collectors' group.
-func (k *kafkaCheck) group(ctx context.Context, name string) {
+// group looks at the collectors' group, and returns how many there are.
+func (k *kafkaCheck) group(ctx context.Context, name string) (members int) {
 	res, err := k.client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{name}})
 	if err == nil && len(res.Groups) == 1 {
 		err = res.Groups[0].Error
@@ -161,6 +163,19 @@ func (k *kafkaCheck) group(ctx context.Context, name string) {
 		k.Warn("group", "%s: %v", name, err)
 		k.Do("the brokers' log tells more: the group's coordinator does not answer")
 	default:
-		k.OK("group", "%s: %d collectors in it", name, len(res.Groups[0].Members))
+		members = len(res.Groups[0].Members)
+		k.OK("group", "%s: %d collectors in it", name, members)
 	}
+	return members
+}
+
+// reachable sees whether other collectors of the group could ask this one for its hosts.
+func reachable(r *check.Report, c collector.HTTP, members int) {
+	addr := cmp.Or(c.Advertise, c.Listen)
+	host, _, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err != nil || members < 2 || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return
+	}
+	r.Warn("http", "%s is this host's loopback, and there are %d collectors: on other hosts, they cannot ask this one for its hosts", addr, members)
+	r.Do("name an address that they reach: http.advertise")
 }

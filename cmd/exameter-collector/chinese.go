@@ -24,6 +24,8 @@ var chinese = map[string]string{
 	"choose a port from 1024 on: http.listen":                             "选用 1024 以上的端口：http.listen",
 	"mend http.listen: an address of this host, and a port":               "修正 http.listen：本机的一个地址和端口",
 
+	"%s is this host's loopback, and there are %d collectors: on other hosts, they cannot ask this one for its hosts": "%s 是本机回环地址，而共有 %d 个汇集器：其他主机上的汇集器无法向它询问主机",
+	"name an address that they reach: http.advertise":                                                                 "写明它们可达的地址：http.advertise",
 	"none has topics yet": "尚无中心有主题",
 	"exameter topics create --centre ID --brokers HOST:PORT":                     "exameter topics create --centre 标识 --brokers 主机:端口",
 	"exameter topics create --centre %s --brokers HOST:PORT":                     "exameter topics create --centre %s --brokers 主机:端口",

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/exameter/exameter/collector"
 	"github.com/exameter/exameter/internal/check"
 	"github.com/exameter/exameter/internal/language/languagetest"
 	"github.com/exameter/exameter/telemetry"
@@ -154,5 +155,23 @@ func TestCheckOfAnAddressThatIsTaken(t *testing.T) {
 	}}}
 	if code := p.call(t.Context(), []string{"check", "-c", conf, "--only", "http,service"}); code != 0 || !strings.Contains(out.String(), "by the collector that runs") {
 		t.Errorf("exit code %d:\n%s", code, &out)
+	}
+}
+
+func TestCheckOfAnAddressThatOthersCannotReach(t *testing.T) {
+	for c, want := range map[collector.HTTP]bool{
+		{Listen: "127.0.0.1:8470"}:                              true,
+		{Listen: "0.0.0.0:8470", Advertise: "localhost:8470"}:   true,
+		{Listen: "0.0.0.0:8470"}:                                false,
+		{Listen: "127.0.0.1:8470", Advertise: "gy-c1:8470"}:     false,
+		{Listen: "127.0.0.1:8470", Advertise: "192.0.2.1:8470"}: false,
+	} {
+		for members, several := range map[int]bool{0: false, 1: false, 2: true} {
+			var out bytes.Buffer
+			reachable(&check.Report{Out: &out}, c, members)
+			if got := strings.Contains(out.String(), "→ name an address"); got != (want && several) {
+				t.Errorf("%+v among %d: %q", c, members, &out)
+			}
+		}
 	}
 }
