@@ -35,7 +35,7 @@ API ?=
 # Arguments of `make bench-stream`, as in: make bench-stream STREAM="-watchers 1000 -query by=pool".
 STREAM ?=
 # What tests need beside the code: see the targets of these names.
-TESTED := deps-test kafka databases promtool grafana slurm nvmlsim browser
+TESTED := deps-test kafka databases promtool grafana slurm nvmlsim browser boot
 # Length of one fuzz target's run, and of one benchmark's.
 FUZZTIME ?= 20s
 # How long make test lets hostile exporters serve what they like.
@@ -70,13 +70,17 @@ demo: build ## Show a province on this machine, this machine in it; end it with 
 	bin/exameter demo $(DEMO)
 
 .PHONY: test
-test: $(TESTED) ## Run all tests, with a real Kafka, real databases, a real Prometheus, a real browser and a simulated NVIDIA driver, and fuzz exporters for a minute
+test: $(TESTED) ## Run all tests, with a real Kafka, real databases, a real Prometheus, a real browser, a simulated NVIDIA driver and a booted Debian, and fuzz exporters for a minute
 	go test -timeout 15m ./...
 	go test -run '^$$' -fuzz '^FuzzServed$$' -fuzztime $(SERVEDTIME) -fuzzminimizetime 1x ./agent/device/exporter
 
 .PHONY: test-console
 test-console: deps-test browser ## Look at the console with a real Chromium; pictures go to test/console/screenshots
 	go test -count=1 -v ./test/console
+
+.PHONY: test-boot
+test-boot: deps-test nvmlsim boot ## Boot a Debian in a container, and install, start, reload, drain, upgrade and purge the packages there
+	go test -count=1 -timeout 10m -v ./test/boot
 
 .PHONY: race
 race: $(TESTED) ## Run all tests under the race detector
@@ -165,6 +169,7 @@ fuzz-api: build ## Ask a demo's API what its own document allows and what it doe
 
 .PHONY: clean
 clean: ## Remove what was built and fetched here
+	@[ ! -d .cache/boot ] || [ "$$(id -u)" = 0 ] || sudo -n rm -rf .cache/boot
 	rm -rf bin dist test/kafka/target test/console/node_modules test/console/screenshots .cache
 	$(MAKE) -C test/nvmlsim clean
 
@@ -208,6 +213,10 @@ browser: deps-test test/console/node_modules/.package-lock.json ## Fetch what dr
 test/console/node_modules/.package-lock.json: test/console/package-lock.json
 	cd test/console && npm ci --no-audit --no-fund --loglevel error </dev/null
 	@touch $@
+
+.PHONY: boot
+boot: deps-test ## Make the Debian and the packages that the boot tests start
+	@test/boot/prepare.sh
 
 .PHONY: promtool
 promtool: ## Fetch the Prometheus and the promtool that tests check rules, metrics and dashboards with

@@ -22,6 +22,7 @@ type Options struct {
 	Version string                        // of the agent, as its inventory states it
 	Ready   func()                        // called once, when the first report is on its way; may be nil
 	Alive   func()                        // called about twice a second while the agent works; may be nil
+	Status  func(string)                  // called with how the agent is, in plain words, when that changes; may be nil
 	Reload  <-chan Config                 // valid configurations to go on with; may be nil
 	Sources []poll.Member                 // in place of the configured ones; for tests
 	Host    *Identity                     // in place of what the host says of itself; for tests
@@ -62,6 +63,8 @@ type agent struct {
 	announced bool     // Ready was called
 	orders    state.Orders
 	troubles  troubles
+	status    string // as last told
+	ticked    time.Time
 }
 
 // Run reads, decides and reports until ctx ends, and then returns within two seconds. Sending starts before reading and
@@ -209,7 +212,7 @@ func (a *agent) loop(ctx context.Context) {
 			a.reload(c)
 			ticker.Reset(c.Intervals.Sample.D())
 		}
-		if a.options.Alive != nil {
+		if a.options.Alive != nil && a.ticking() {
 			a.options.Alive()
 		}
 	}
@@ -225,6 +228,15 @@ func (a *agent) tick(ctx context.Context) {
 	v := a.tracker.Apply(t)
 	a.gatherer.Add(t, v)
 	a.act(v)
+	a.ticked = time.Now()
+}
+
+// graceOfTick is how much later than it should have been a tick may end before the agent no longer counts as alive.
+const graceOfTick = 5 * time.Second
+
+// ticking says whether everything was read lately, and what came of it carried out.
+func (a *agent) ticking() bool {
+	return time.Since(a.ticked) <= 2*a.config.Intervals.Sample.D()+graceOfTick
 }
 
 // watch looks for new orders and carries them out at once.
@@ -265,6 +277,7 @@ func (a *agent) act(v state.View) {
 	if due := a.due.passed(now); due || a.pending {
 		a.pending = false
 		a.outbox.report(a.gatherer, now, a.tracker.Rules)
+		a.tell(v)
 	}
 	if !a.announced {
 		a.announced = true

@@ -53,6 +53,7 @@ type Options struct {
 	Catalog  *catalog.Catalog   // instead of the embedded one and the file named in the configuration
 	Ready    func(addr string)  // called once HTTP is answered, with the address it is answered at
 	Alive    func()             // called again and again while everything moves: a collector that hangs stops calling it
+	Status   func(string)       // called with how the collector is, in plain words, when that changes
 	Reload   <-chan struct{}    // each value makes the registry and the catalogue be read anew
 	Now      func() time.Time
 	Version  string
@@ -98,6 +99,7 @@ type collector struct {
 	registry atomic.Pointer[registry.Registry]
 	ready    atomic.Bool // every part stood in the view, and this collector's own as it had rebuilt them
 	waiting  atomic.Pointer[string]
+	status   string      // as last told
 	noTopic  atomic.Bool // there is no partials topic
 }
 

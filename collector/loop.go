@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/exameter/exameter/collector/capacity"
@@ -89,6 +90,7 @@ func (c *collector) settle() {
 	if c.opts.Alive != nil && c.moving() {
 		c.opts.Alive()
 	}
+	c.tell()
 	if c.ready.Load() {
 		return
 	}
@@ -100,6 +102,24 @@ func (c *collector) settle() {
 		c.ready.Store(true)
 		c.show(s)
 		c.log.Info("answers are complete", "parts", s.Parts.Total, "own", len(c.owned.all(every)), "revision", s.Revision)
+	}
+}
+
+// tell says how the collector is, where it differs from what was said before.
+func (c *collector) tell() {
+	if c.opts.Status == nil {
+		return
+	}
+	text := "answers for all of " + strconv.Itoa(len(c.owned.everything())) + " parts, " + strconv.Itoa(len(c.owned.all(every))) + " of them its own"
+	if ready, waiting := c.whyNot(); !ready {
+		text = waiting
+	}
+	if !c.moving() {
+		text = "a part does not move"
+	}
+	if text != c.status {
+		c.status = text
+		c.opts.Status(text)
 	}
 }
 

@@ -147,8 +147,8 @@ if [ "$want" = test ]; then
 	node_ready || missing+=(nodejs npm)
 	chromium_ready || missing+=(chromium)
 	chinese_ready || missing+=(fontconfig fonts-noto-cjk)
-	# What reads and checks packages.
-	for tool in dpkg-deb:dpkg rpm:rpm lintian:lintian mandoc:mandoc shellcheck:shellcheck; do
+	# What reads, checks and boots packages.
+	for tool in dpkg-deb:dpkg rpm:rpm lintian:lintian mandoc:mandoc shellcheck:shellcheck debootstrap:debootstrap systemd-nspawn:systemd-container; do
 		have "${tool%:*}" || missing+=("${tool#*:}")
 	done
 fi

@@ -112,5 +112,5 @@ type DeviceReading struct {
 type Notice struct {
 	Key    string // stable, so that it is said once
 	Text   string // what cannot be read, and what follows
-	Remedy string // what to do about it
+	Remedy string // what to do about it; empty where nothing is to be done
 }

@@ -161,6 +161,10 @@ func (w *worker) say(notices []Notice) {
 	for _, n := range notices {
 		if !w.notices[n.Key] {
 			w.notices[n.Key] = true
+			if n.Remedy == "" {
+				w.log.Info(n.Text)
+				continue
+			}
 			w.log.Warn(n.Text, "remedy", n.Remedy)
 		}
 	}

@@ -173,9 +173,8 @@ func (s *Source) scan() []poll.Notice {
 		return nil
 	}
 	return s.say(nil, poll.Notice{
-		Key:    "power-left-out",
-		Text:   "power meters that are left out, because what they measure is not known or is counted already: " + list(leftOut),
-		Remedy: "none is needed; docs/power.md lists the meters that are read",
+		Key:  "power-left-out",
+		Text: "power meters that are left out, because what they measure is not known or is counted already: " + list(leftOut) + " (docs/power.md)",
 	})
 }
 
@@ -194,13 +193,13 @@ func deniedNotice(domains []string) poll.Notice {
 	return poll.Notice{
 		Key:  "power-denied",
 		Text: "the energy counters of " + list(domains) + " may not be read, so that their power is unknown",
-		Remedy: "systemctl restart exameter-agent, whose unit allows it; without that unit, as root after every boot: " +
-			`find /sys/devices/virtual/powercap -name energy_uj -exec chgrp ` + agentGroup + ` {} + -exec chmod g+r {} +`,
+		Remedy: "as root: systemd-tmpfiles --create exameter-agent.conf, which is done at boot and when their driver is loaded; without the package, " +
+			`after every boot: find /sys/devices/virtual/powercap -name energy_uj -exec chgrp ` + agentGroup + ` {} + -exec chmod 0440 {} +`,
 	}
 }
 
 // agentGroup is the group that the agent runs as under its systemd unit.
-const agentGroup = "exameter-agent"
+const agentGroup = "exameter"
 
 // list joins names for a message of bounded length.
 func list(names []string) string {

@@ -236,7 +236,7 @@ func TestCountersThatMayNotBeRead(t *testing.T) {
 					t.Errorf("said again: %v", r.Notices)
 				}
 			case len(r.Notices) != 1, r.Notices[0].Key != "power-denied",
-				!strings.Contains(r.Notices[0].Text, "dram-0, dram-1, package-0, package-1"), !strings.Contains(r.Notices[0].Remedy, "chgrp exameter-agent"):
+				!strings.Contains(r.Notices[0].Text, "dram-0, dram-1, package-0, package-1"), !strings.Contains(r.Notices[0].Remedy, "chgrp exameter "):
 				t.Errorf("notices %v", r.Notices)
 			}
 			clock.advance(time.Second)

@@ -2,66 +2,97 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
 	"github.com/exameter/exameter/agent"
+	"github.com/exameter/exameter/internal/broker"
+	"github.com/exameter/exameter/internal/check"
 	"github.com/exameter/exameter/telemetry"
 )
 
-// checkKafka looks for the brokers and the centre's topics.
-func checkKafka(ctx context.Context, f *findings, c agent.Config) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+// checkKafka looks for the brokers and the centre's topics, and compares clocks.
+func checkKafka(ctx context.Context, r *check.Report, c agent.Config) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
+	topics := []string{telemetry.InventoryTopic(c.Centre), telemetry.TelemetryTopic(c.Centre)}
+	seen := r.Brokers(ctx, &c.Kafka, "exameter-agent-check", topics)
+	if seen == nil {
+		return
+	}
 	client, transport, err := c.Kafka.Client("exameter-agent-check")
 	if err != nil {
-		f.fail("brokers", "%v", err)
+		r.Fail("brokers", "%v", err)
 		return
 	}
 	defer transport.CloseIdleConnections()
-	topics := []string{telemetry.InventoryTopic(c.Centre), telemetry.TelemetryTopic(c.Centre)}
 	transport.MetadataTopics = topics
-	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
-	if err != nil {
-		f.fail("brokers", "cannot be reached: %v", err)
-		f.remedy("check kafka.brokers, kafka.tls, kafka.sasl and the network")
+	for _, t := range topics {
+		checkTopic(ctx, r, client, t, seen[t])
+	}
+	inventory, reports := seen[topics[0]], seen[topics[1]]
+	if inventory.Err != nil || reports.Err != nil {
 		return
 	}
-	f.ok("brokers", "%d brokers answer", len(meta.Brokers))
-	partitions := map[int]bool{}
-	for _, t := range meta.Topics {
-		if t.Error != nil {
-			f.fail("topic", "%s: %v", t.Name, t.Error)
-			f.remedy("make the centre's topics, or let this client write to them: exameter topics create")
-			continue
-		}
-		partitions[len(t.Partitions)] = true
-		checkTopic(ctx, f, client, t)
+	if inventory.Partitions != reports.Partitions {
+		r.Fail("topics", "inventory has %d partitions and telemetry %d; the two must be equal", inventory.Partitions, reports.Partitions)
+		r.Do("make the smaller one larger: kafka-topics.sh --alter --partitions N")
 	}
-	if len(partitions) > 1 {
-		f.fail("topics", "inventory and telemetry differ in their number of partitions, and must not")
+	r.Clock(ctx, client, topics[1], reports.Partitions)
+}
+
+// checkTopic looks at one topic, and at its settings, which not every client may see.
+func checkTopic(ctx context.Context, r *check.Report, client *kafka.Client, topic string, t broker.Seen) {
+	const key, want = "message.timestamp.type", "LogAppendTime"
+	switch {
+	case errors.Is(t.Err, kafka.UnknownTopicOrPartition):
+		r.Fail("topic", "%s does not exist", topic)
+		centre, _, _ := telemetry.CentreOfTopic(topic)
+		r.Do("once, by whoever runs Kafka: exameter topics create --centre %s --brokers HOST:PORT", centre)
+	case errors.Is(t.Err, kafka.TopicAuthorizationFailed):
+		r.Fail("topic", "%s: this client may not use it", topic)
+		r.Do("kafka-acls.sh --add --operation Write --operation Describe --topic %s --allow-principal User:NAME", topic)
+	case t.Err != nil:
+		r.Fail("topic", "%s: %v", topic, t.Err)
+	case t.Leaderless > 0:
+		r.Fail("topic", "%s: %d of %d partitions have no leader", topic, t.Leaderless, t.Partitions)
+		r.Do("brokers are down: start them")
+	case t.May.Known() && !t.May.Write():
+		r.Fail("topic", "%s: this client may not write to it", topic)
+		r.Do("kafka-acls.sh --add --operation Write --operation Describe --topic %s --allow-principal User:NAME", topic)
+	default:
+		set, err := setting(ctx, client, topic, key)
+		if err == nil && set != want {
+			r.Warn("topic", "%s: %d partitions; %s is %s, so that a host with a wrong clock can mislead look-ups by time", topic, t.Partitions, key, set)
+			r.Do("kafka-configs.sh --alter --topic %s --add-config %s=%s", topic, key, want)
+			return
+		}
+		if t.May.Known() {
+			r.OK("topic", "%s: %d partitions, may be written to", topic, t.Partitions)
+			return
+		}
+		r.OK("topic", "%s: %d partitions; whether it may be written to is not told", topic, t.Partitions)
 	}
 }
 
-// checkTopic looks at the settings of one topic. Not every client may see them.
-func checkTopic(ctx context.Context, f *findings, client *kafka.Client, t kafka.Topic) {
-	text := fmt.Sprintf("%s: %d partitions", t.Name, len(t.Partitions))
-	const key, want = "message.timestamp.type", "LogAppendTime"
+var errHidden = errors.New("not shown to this client")
+
+// setting asks for one setting of a topic.
+func setting(ctx context.Context, client *kafka.Client, topic, key string) (string, error) {
 	res, err := client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{{
-		ResourceType: kafka.ResourceTypeTopic, ResourceName: t.Name, ConfigNames: []string{key},
+		ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{key},
 	}}})
-	if err != nil || len(res.Resources) != 1 || res.Resources[0].Error != nil {
-		f.ok("topic", "%s; its settings cannot be seen by this client", text)
-		return
+	if err != nil {
+		return "", err
 	}
-	for _, e := range res.Resources[0].ConfigEntries {
-		if e.ConfigName == key && e.ConfigValue != want {
-			f.note("topic", "%s; %s is %q, so that a host with a wrong clock can mislead look-ups by time", text, key, e.ConfigValue)
-			f.remedy("set it to " + want)
-			return
+	for _, r := range res.Resources {
+		for _, e := range r.ConfigEntries {
+			if e.ConfigName == key {
+				return e.ConfigValue, nil
+			}
 		}
 	}
-	f.ok("topic", "%s", text)
+	return "", errHidden
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/exameter/exameter/agent"
+	"github.com/exameter/exameter/internal/check"
 )
 
 // version is set by the build.
@@ -25,7 +26,8 @@ const defaultPath = "/etc/exameter/agent.yaml"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	p := &program{stdout: os.Stdout, stderr: os.Stderr, process: check.Here}
+	code := p.call(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
 }
@@ -33,11 +35,14 @@ func main() {
 // run is the program: it returns 0 when all is well, 1 when something failed, 2 when it was called or configured
 // wrongly.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	p := &program{stdout: stdout, stderr: stderr}
+	return (&program{stdout: stdout, stderr: stderr}).call(ctx, args)
+}
+
+func (p *program) call(ctx context.Context, args []string) int {
 	root := p.command()
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
 	err := root.ExecuteContext(ctx)
 	var wrong *misuse
 	switch {
@@ -46,10 +51,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, errSaid):
 		return 1
 	case !p.called:
-		fmt.Fprintf(stderr, "exameter-agent: %v\nSee exameter-agent --help.\n", err)
+		fmt.Fprintf(p.stderr, "exameter-agent: %v\nSee exameter-agent --help.\n", err)
 		return 2
 	}
-	fmt.Fprintf(stderr, "exameter-agent: %v\n", err)
+	fmt.Fprintf(p.stderr, "exameter-agent: %v\n", err)
 	if errors.As(err, &wrong) {
 		return 2
 	}
@@ -69,6 +74,8 @@ type program struct {
 	stdout, stderr io.Writer
 	path           string // of the configuration
 	called         bool   // the command line was understood
+
+	process check.Process // what a check may do with the process; nothing in tests, whose process goes on
 }
 
 func (p *program) command() *cobra.Command {

@@ -7,17 +7,14 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"syscall"
-	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/exameter/exameter/agent"
+	"github.com/exameter/exameter/internal/systemd"
 )
 
 func (p *program) runCommand() *cobra.Command {
@@ -43,41 +40,26 @@ func (p *program) run(ctx context.Context, _ []string) error {
 	log := logger(p.stderr, c.Log.Format, level)
 
 	reload := make(chan agent.Config)
-	hups := make(chan os.Signal, 1)
-	signal.Notify(hups, syscall.SIGHUP)
-	defer signal.Stop(hups)
 	ctx, stop := context.WithCancel(ctx)
-	told := make(chan struct{})
-	go func() {
-		defer close(told)
-		p.reloads(ctx, log, hups, reload)
-	}()
-	defer func() { stop(); <-told }()
+	told := systemd.Signals(ctx, func() { p.reload(ctx, log, reload) })
+	defer func() { stop(); told() }()
+	systemd.Status("starting: the sources have not all answered yet")
 	return agent.Run(ctx, c, agent.Options{
-		Log: log, Level: level, Version: version, Reload: reload, Alive: watchdog(),
-		Ready: func() { notify(daemon.SdNotifyReady) },
+		Log: log, Level: level, Version: version, Reload: reload, Alive: systemd.Watchdog(),
+		Ready: systemd.Ready, Status: systemd.Status,
 	})
 }
 
-// reloads hands on what the configuration says after each SIGHUP. A wrong one is said so and changes nothing.
-func (p *program) reloads(ctx context.Context, log *slog.Logger, hups <-chan os.Signal, reload chan<- agent.Config) {
-	for {
-		select {
-		case <-ctx.Done():
-			notify(daemon.SdNotifyStopping)
-			return
-		case <-hups:
-		}
-		notify(reloading())
-		if c, _, err := p.config(); err != nil {
-			log.Error("the configuration was not reloaded; the one before stays in force", "error", err)
-		} else {
-			select {
-			case reload <- c:
-			case <-ctx.Done():
-			}
-		}
-		notify(daemon.SdNotifyReady)
+// reload hands on what the configuration says now. A wrong one is said so and changes nothing.
+func (p *program) reload(ctx context.Context, log *slog.Logger, to chan<- agent.Config) {
+	c, _, err := p.config()
+	if err != nil {
+		log.Error("the configuration was not reloaded; the one before stays in force", "error", err)
+		return
+	}
+	select {
+	case to <- c:
+	case <-ctx.Done():
 	}
 }
 
@@ -97,33 +79,6 @@ func beModest() {
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
-	}
-}
-
-// notify tells systemd, where it listens. That nobody listens is no error.
-func notify(state string) { _, _ = daemon.SdNotify(false, state) }
-
-// reloading is what systemd wants to hear before a reload: the word and the monotonic time. See sd_notify(3).
-func reloading() string {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-		return daemon.SdNotifyReloading
-	}
-	return fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/1000)
-}
-
-// watchdog returns what the agent is to call while it works; nil where systemd does not watch.
-func watchdog() func() {
-	every, err := daemon.SdWatchdogEnabled(false)
-	if err != nil || every <= 0 {
-		return nil
-	}
-	var last time.Time
-	return func() {
-		if now := time.Now(); now.Sub(last) >= every/3 {
-			last = now
-			notify(daemon.SdNotifyWatchdog)
-		}
 	}
 }
 

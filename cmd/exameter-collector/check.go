@@ -4,177 +4,158 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
-	"github.com/segmentio/kafka-go"
+	"github.com/spf13/cobra"
 
 	"github.com/exameter/exameter/catalog"
 	"github.com/exameter/exameter/collector"
-	"github.com/exameter/exameter/collector/consume"
 	"github.com/exameter/exameter/collector/registry"
-	"github.com/exameter/exameter/telemetry"
+	"github.com/exameter/exameter/internal/check"
 )
 
-// checkTimeout bounds what a check waits for the broker.
-const checkTimeout = 15 * time.Second
+// areas are what a check can look at, in the order in which it does. Registry and catalogue are part of the configuration.
+var areas = []string{"configuration", "kafka", "http", "service"}
 
-// checker prints one line for each thing it looked at.
-type checker struct {
-	p      *program
-	failed bool
-}
+// unit is what systemd runs the collector as, and user as whom.
+const (
+	unit = "exameter-collector.service"
+	user = "exameter"
+)
 
-func (c *checker) good(format string, args ...any)  { c.say("ok     ", format, args...) }
-func (c *checker) doubt(format string, args ...any) { c.say("notice ", format, args...) }
-func (c *checker) bad(format string, args ...any) {
-	c.failed = true
-	c.say("FAILED ", format, args...)
-}
+// checkTimeout bounds what a check waits for the brokers.
+const checkTimeout = 30 * time.Second
 
-func (c *checker) say(mark, format string, args ...any) {
-	fmt.Fprintln(c.p.stdout, mark+strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n       "))
+func (p *program) checkCommand() *cobra.Command {
+	var only []string
+	var format string
+	c := &cobra.Command{
+		Use: "check", Short: "Say in plain words whether everything is in place, and what to do",
+		Long: "Looks at the configuration, the registry, the catalogue, the brokers, the topics, the group, the address that is listened at\n" +
+			"and the unit: a line each (ok, warn or FAIL), and what to do where something must be done. Called by root it looks as\n" +
+			"the user " + user + ", as the collector does.\n\n" +
+			"Exits with 0 where the collector can work, warnings or not; with 1 where something must be mended; with 2 where it was\n" +
+			"called wrongly. It changes nothing.",
+		Args: cobra.NoArgs,
+	}
+	c.Flags().StringSliceVar(&only, "only", nil, "look at these alone: "+strings.Join(areas, ", "))
+	c.Flags().StringVarP(&format, "output", "o", "text", "text, or json for machines")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		p.called = true
+		for _, a := range only {
+			if !slices.Contains(areas, a) {
+				return &misuse{fmt.Errorf("--only %s: not one of %s", a, strings.Join(areas, ", "))}
+			}
+		}
+		if format != "text" && format != "json" {
+			return &misuse{fmt.Errorf("--output %s: not one of text, json", format)}
+		}
+		r := check.New("exameter-collector", version, p.stdout, format == "json", chinese)
+		p.check(c.Context(), r, func(area string) bool { return len(only) == 0 || slices.Contains(only, area) })
+		if err := r.End(); err != nil {
+			return err
+		}
+		if r.Failed() {
+			return errSaid
+		}
+		return nil
+	}
+	return c
 }
 
 // check says what is in place and what is missing.
-func (p *program) check(ctx context.Context) error {
-	c := &checker{p: p}
+func (p *program) check(ctx context.Context, r *check.Report, wanted func(string) bool) {
+	r.AsService(ctx, p.process, unit, user, wanted)
 	cfg, from, err := p.config()
 	if err != nil {
-		c.bad("configuration: %v", err)
-		return errSaid
+		r.Fail("configuration", "%v", err)
+		if errors.Is(err, fs.ErrPermission) {
+			r.Do("chgrp %s %s && chmod 0640 %s", user, from, from)
+		} else {
+			r.Do("mend the line; exameter-collector.yaml(5) explains every key")
+		}
+		return
 	}
-	c.good("configuration: %s", from)
-	reg := c.files(&cfg)
-	c.broker(ctx, &cfg, reg)
-	if c.failed {
-		return errSaid
-	}
-	return nil
-}
-
-// files checks the registry and the catalogue.
-func (c *checker) files(cfg *collector.Config) *registry.Registry {
 	reg := &registry.Registry{}
-	if cfg.Registry == "" {
-		c.doubt("registry: none configured; centres have no names, declarations or targets")
-	} else if r, err := registry.Load(cfg.Registry); err != nil {
-		c.bad("registry: %v", err)
-	} else {
-		reg = r
-		c.good("registry: %s, %d centres", cfg.Registry, len(reg.Centres))
-	}
-	if cat, err := catalog.Load(cfg.Catalogue); err != nil {
-		c.bad("%v", err)
-	} else {
-		c.good("catalogue: version %s, %d accelerator models, %d microarchitectures", cat.Version(), len(cat.Models()), len(cat.CPUs()))
-		for _, w := range cat.Warnings() {
-			c.doubt("catalogue: %s", w)
+	if wanted("configuration") {
+		r.OK("configuration", "%s: brokers %s, group %s", from, strings.Join(cfg.Kafka.Brokers, ", "), cfg.Group)
+		reg = checkFiles(r, &cfg)
+	} else if cfg.Registry != "" {
+		if loaded, err := registry.Load(cfg.Registry); err == nil {
+			reg = loaded
 		}
 	}
+	if wanted("kafka") {
+		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+		defer cancel()
+		checkKafka(ctx, r, &cfg, reg)
+	}
+	running := false
+	if wanted("service") {
+		running = r.Service(unit)
+	}
+	if wanted("http") {
+		checkListen(r, cfg.HTTP.Listen, running)
+	}
+}
+
+// checkFiles looks at the registry, the catalogue and the secret of a database.
+func checkFiles(r *check.Report, cfg *collector.Config) *registry.Registry {
+	reg := &registry.Registry{}
+	if cfg.Registry == "" {
+		r.Warn("registry", "none is configured: centres have no names, declarations or targets")
+		r.Do("write one, as exameter-registry.yaml(5) tells, and name it as registry")
+	} else if loaded, err := registry.Load(cfg.Registry); err != nil {
+		r.Fail("registry", "%v", err)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			r.Do("write one, as exameter-registry.yaml(5) tells, or take registry out of the configuration")
+		case errors.Is(err, fs.ErrPermission):
+			r.Do("chgrp %s %s && chmod 0640 %s", user, cfg.Registry, cfg.Registry)
+		default:
+			r.Do("mend the file; a running collector keeps the one before")
+		}
+	} else {
+		reg = loaded
+		r.OK("registry", "%s: %d centres", cfg.Registry, len(reg.Centres))
+	}
+	if cat, err := catalog.Load(cfg.Catalogue); err != nil {
+		r.Fail("catalogue", "%v", err)
+		r.Do("exameter catalog verify FILE lists every mistake")
+	} else {
+		r.OK("catalogue", "version %s: %d accelerator models, %d microarchitectures", cat.Version(), len(cat.Models()), len(cat.CPUs()))
+		for _, w := range cat.Warnings() {
+			r.Warn("catalogue", "%s", w)
+			r.Do("exameter catalog verify FILE lists every mistake")
+		}
+	}
+	r.Secret("write.token_file", cfg.Write.TokenFile)
 	return reg
 }
 
-// broker checks that Kafka answers and has what is needed.
-func (c *checker) broker(ctx context.Context, cfg *collector.Config, reg *registry.Registry) {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	dialer, err := cfg.Kafka.Dialer("exameter-collector-check")
-	if err != nil {
-		c.bad("broker: %v", err)
-		return
-	}
-	var parts []kafka.Partition
-	reached := false
-	for _, addr := range cfg.Kafka.Brokers {
-		p, err := consume.List(ctx, dialer, addr)
-		if err != nil {
-			c.doubt("broker %s: %v", addr, err)
-			continue
-		}
-		c.good("broker %s: answers", addr)
-		parts, reached = p, true
-	}
-	if !reached {
-		c.bad("broker: none of %s answers", strings.Join(cfg.Kafka.Brokers, ", "))
-		return
-	}
-	client, transport, err := cfg.Kafka.Client("exameter-collector-check")
-	if err != nil {
-		c.bad("broker: %v", err)
-		return
-	}
-	defer transport.CloseIdleConnections()
-	c.topics(ctx, client, cfg, reg, parts)
-}
-
-// topics checks the topics of every centre, and that of the quarantine.
-func (c *checker) topics(ctx context.Context, client *kafka.Client, cfg *collector.Config, reg *registry.Registry, parts []kafka.Partition) {
-	count, headless, centres := map[string]int{}, map[string]int{}, reg.IDs()
-	for _, p := range parts {
-		count[p.Topic]++
-		if p.Leader.Host == "" {
-			headless[p.Topic]++
-		}
-		if centre, _, ok := telemetry.CentreOfTopic(p.Topic); ok && cfg.Discover && !slices.Contains(centres, centre) {
-			centres = append(centres, centre)
-		}
-	}
-	slices.Sort(centres)
-	for _, id := range centres {
-		inv, tel := telemetry.InventoryTopic(id), telemetry.TelemetryTopic(id)
-		switch {
-		case count[inv] == 0 && count[tel] == 0:
-			if centre := reg.Centre(id); centre != nil && centre.Status == registry.Planned {
-				c.good("centre %s: is planned and has no topics yet", id)
-				continue
-			}
-			c.doubt("centre %s: stands in the registry and has no topics; make them with: exameter topics create", id)
-			continue
-		case count[inv] == 0 || count[tel] == 0:
-			c.bad("centre %s: has one of its two topics only (%s: %d partitions, %s: %d)", id, inv, count[inv], tel, count[tel])
-			continue
-		case count[inv] != count[tel]:
-			c.bad("centre %s: %d inventory partitions and %d telemetry partitions; the two must be equal", id, count[inv], count[tel])
-		case headless[inv]+headless[tel] > 0:
-			c.bad("centre %s: %d partitions have no leader", id, headless[inv]+headless[tel])
-		default:
-			c.good("centre %s: %d partitions each of inventory and telemetry", id, count[tel])
-		}
-		if reg.Centre(id) == nil {
-			c.doubt("centre %s: does not stand in the registry; it is followed all the same", id)
-		}
-		c.appendTime(ctx, client, tel)
-	}
-	if len(centres) == 0 {
-		c.doubt("topics: no centre has any yet; make them with: exameter topics create")
-	}
-	if n := count[telemetry.PartialsTopic]; n != 1 {
-		c.bad("topic %s has %d partitions, want exactly 1; make it with: exameter topics create", telemetry.PartialsTopic, n)
-	} else {
-		c.good("topic %s: 1 partition", telemetry.PartialsTopic)
-	}
-	if n := count[telemetry.CapacityTopic]; n != 1 {
-		c.doubt("topic %s has %d partitions, want exactly 1: there is no feed, and no history over restarts; make it with: exameter topics create", telemetry.CapacityTopic, n)
-	} else {
-		c.good("topic %s: 1 partition", telemetry.CapacityTopic)
-	}
-	if count[telemetry.QuarantineTopic] == 0 {
-		c.doubt("topic %s is missing: records that cannot be used are counted and not kept", telemetry.QuarantineTopic)
-	} else {
-		c.good("topic %s: %d partitions", telemetry.QuarantineTopic, count[telemetry.QuarantineTopic])
-	}
-}
-
-func (c *checker) appendTime(ctx context.Context, client *kafka.Client, topic string) {
-	ok, err := consume.AppendTime(ctx, client, topic)
+// checkListen sees whether the address can be listened at: that it is taken is right where the collector runs.
+func checkListen(r *check.Report, addr string, running bool) {
+	l, err := net.Listen("tcp", addr)
 	switch {
-	case errors.Is(err, kafka.TopicAuthorizationFailed):
-		c.doubt("topic %s: its settings may not be read, so whether it uses LogAppendTime is not known", topic)
-	case err != nil:
-		c.doubt("topic %s: %v", topic, err)
-	case !ok:
-		c.doubt("topic %s: does not use LogAppendTime, so ages depend on the hosts' clocks; set message.timestamp.type=LogAppendTime", topic)
+	case err == nil:
+		_ = l.Close()
+		r.OK("http", "%s can be listened at", addr)
+	case errors.Is(err, syscall.EADDRINUSE) && running:
+		r.OK("http", "%s is listened at, by the collector that runs", addr)
+	case errors.Is(err, syscall.EADDRINUSE):
+		r.Fail("http", "%s is taken by another program", addr)
+		r.Do("ss -ltnp tells by which; or choose another: http.listen")
+	case errors.Is(err, os.ErrPermission):
+		r.Fail("http", "%s may not be listened at by this user: ports below 1024 are root's", addr)
+		r.Do("choose a port from 1024 on: http.listen")
+	default:
+		r.Fail("http", "%v", err)
+		r.Do("mend http.listen: an address of this host, and a port")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/exameter/exameter/collector"
+	"github.com/exameter/exameter/internal/check"
 	"github.com/exameter/exameter/internal/config"
 )
 
@@ -26,7 +27,8 @@ const defaultPath = "/etc/exameter/collector.yaml"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	p := &program{stdout: os.Stdout, stderr: os.Stderr, process: check.Here}
+	code := p.call(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
 }
@@ -34,22 +36,25 @@ func main() {
 // run is the program: it returns 0 when all is well, 1 when something failed, 2 when it was called or configured
 // wrongly.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	p := &program{stdout: stdout, stderr: stderr}
+	return (&program{stdout: stdout, stderr: stderr}).call(ctx, args)
+}
+
+func (p *program) call(ctx context.Context, args []string) int {
 	root := p.command()
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:
 		return 0
 	case !p.called:
-		fmt.Fprintf(stderr, "exameter-collector: %v\nSee exameter-collector --help.\n", err)
+		fmt.Fprintf(p.stderr, "exameter-collector: %v\nSee exameter-collector --help.\n", err)
 		return 2
 	case errors.Is(err, errSaid):
 		return 1
 	}
-	fmt.Fprintf(stderr, "exameter-collector: %v\n", err)
+	fmt.Fprintf(p.stderr, "exameter-collector: %v\n", err)
 	var wrong *misuse
 	if errors.As(err, &wrong) {
 		return 2
@@ -70,6 +75,8 @@ type program struct {
 	stdout, stderr io.Writer
 	path           string
 	called         bool // the command line was understood
+
+	process check.Process // what a check may do with the process; nothing in tests, whose process goes on
 }
 
 func (p *program) command() *cobra.Command {
@@ -91,9 +98,7 @@ func (p *program) command() *cobra.Command {
 	add("run", "Collect until stopped; SIGHUP reads the registry and the catalogue anew",
 		"Collects until it is stopped by SIGTERM or SIGINT. SIGHUP reads the registry and the catalogue anew; a file that cannot\n"+
 			"be read leaves everything as it is.", p.run)
-	add("check", "Say in plain words whether everything is in place",
-		"Checks the configuration, the registry, the catalogue, the broker and the topics, and says what is missing. Exits with 1\n"+
-			"where something keeps the collector from working.", p.check)
+	root.AddCommand(p.checkCommand())
 	add("version", "Print the version", "", func(context.Context) error {
 		fmt.Fprintf(p.stdout, "exameter-collector %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,8 +11,16 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/exameter/exameter/collector"
+	"github.com/exameter/exameter/internal/check"
+	"github.com/exameter/exameter/internal/language/languagetest"
 	"github.com/exameter/exameter/telemetry"
+	"github.com/exameter/exameter/test/process"
 )
+
+func TestEverythingIsSaidInChinese(t *testing.T) {
+	languagetest.Complete(t, ".", chinese, nil, languagetest.Report...)
+}
 
 // call runs the program and returns its exit code and what it printed.
 func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
@@ -74,15 +83,16 @@ func TestCheck(t *testing.T) {
 	topic(telemetry.InventoryTopic("stranger"), 1, "LogAppendTime")
 	topic(telemetry.TelemetryTopic("stranger"), 1, "CreateTime")
 	reg := file(t, "registry.yaml", "centres:\n  - id: good\n  - id: bare\n  - id: later\n    status: planned\n")
-	conf := file(t, "collector.yaml", "kafka: {brokers: ['"+broker.ListenAddrs()[0]+"']}\nregistry: "+reg+"\n")
+	conf := file(t, "collector.yaml", "kafka: {brokers: ['"+broker.ListenAddrs()[0]+"']}\nregistry: "+reg+"\nhttp: {listen: '"+process.FreeAddr(t)+"'}\n")
 	code, stdout, stderr := call(t, "check", "-c", conf)
 	if code != 0 || stderr != "" {
 		t.Errorf("exit code %d, said %q", code, stderr)
 	}
 	for _, want := range []string{
-		"ok     configuration: " + conf, "ok     registry: " + reg + ", 3 centres", "ok     catalogue: version 20", ": answers",
-		"ok     centre good: 2 partitions each", "notice centre bare: stands in the registry and has no topics", "ok     centre later: is planned",
-		"notice centre stranger: does not stand in the registry", "does not use LogAppendTime", "notice topic exameter.v1.quarantine is missing",
+		"ok    configuration     " + conf, "ok    registry          " + reg + ": 3 centres", "ok    catalogue         version 20", ": answers",
+		"ok    centre good       2 partitions each", "warn  centre bare       stands in the registry and has no topics", "ok    centre later      is planned",
+		"warn  centre stranger   does not stand in the registry", "does not use LogAppendTime", "exameter.v1.quarantine does not exist",
+		"ok    group             exameter-collector: 0 collectors", "exameter topics create --centre bare",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("check does not say %q:\n%s", want, stdout)
@@ -92,12 +102,12 @@ func TestCheck(t *testing.T) {
 	topic(telemetry.InventoryTopic("uneven"), 1, "LogAppendTime")
 	topic(telemetry.TelemetryTopic("uneven"), 2, "LogAppendTime")
 	code, stdout, _ = call(t, "check", "-c", conf)
-	if code != 1 || !strings.Contains(stdout, "FAILED centre half: has one of its two topics") || !strings.Contains(stdout, "FAILED centre uneven: 1 inventory partitions and 2") {
+	if code != 1 || !strings.Contains(stdout, "FAIL  centre half       has one of its two topics") || !strings.Contains(stdout, "FAIL  centre uneven     inventory has 1 partitions and telemetry 2") {
 		t.Errorf("exit code %d:\n%s", code, stdout)
 	}
 	broker.Close()
 	code, stdout, _ = call(t, "check", "-c", conf)
-	if code != 1 || !strings.Contains(stdout, "FAILED broker: none of") {
+	if code != 1 || !strings.Contains(stdout, "nothing listens there") {
 		t.Errorf("without a broker: exit code %d:\n%s", code, stdout)
 	}
 }
@@ -125,4 +135,43 @@ func (w *watched) Write(p []byte) (int, error) {
 		w.found()
 	}
 	return w.Buffer.Write(p)
+}
+
+func TestCheckOfAnAddressThatIsTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	conf := file(t, "collector.yaml", "kafka: {brokers: ['127.0.0.1:1']}\nhttp: {listen: '"+l.Addr().String()+"'}\n")
+	code, stdout, _ := call(t, "check", "-c", conf, "--only", "http")
+	if code != 1 || !strings.Contains(stdout, "is taken by another program") || strings.Contains(stdout, "broker") {
+		t.Errorf("exit code %d:\n%s", code, stdout)
+	}
+	// Where the collector runs, it is the one that has taken it.
+	var out bytes.Buffer
+	p := &program{stdout: &out, stderr: &out, process: check.Process{Shown: func(context.Context, string) (string, error) {
+		return "LoadState=loaded\nActiveState=active\nWatchdogUSec=30s\n", nil
+	}}}
+	if code := p.call(t.Context(), []string{"check", "-c", conf, "--only", "http,service"}); code != 0 || !strings.Contains(out.String(), "by the collector that runs") {
+		t.Errorf("exit code %d:\n%s", code, &out)
+	}
+}
+
+func TestCheckOfAnAddressThatOthersCannotReach(t *testing.T) {
+	for c, want := range map[collector.HTTP]bool{
+		{Listen: "127.0.0.1:8470"}:                              true,
+		{Listen: "0.0.0.0:8470", Advertise: "localhost:8470"}:   true,
+		{Listen: "0.0.0.0:8470"}:                                false,
+		{Listen: "127.0.0.1:8470", Advertise: "gy-c1:8470"}:     false,
+		{Listen: "127.0.0.1:8470", Advertise: "192.0.2.1:8470"}: false,
+	} {
+		for members, several := range map[int]bool{0: false, 1: false, 2: true} {
+			var out bytes.Buffer
+			reachable(&check.Report{Out: &out}, c, members)
+			if got := strings.Contains(out.String(), "→ name an address"); got != (want && several) {
+				t.Errorf("%+v among %d: %q", c, members, &out)
+			}
+		}
+	}
 }

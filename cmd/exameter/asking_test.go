@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/exameter/exameter/internal/language"
 	"github.com/exameter/exameter/test/stub"
 )
 
@@ -161,7 +162,7 @@ func TestChinese(t *testing.T) {
 		{"", "", "POSIX", false},
 	} {
 		env := map[string]string{"LC_ALL": tc.all, "LC_MESSAGES": tc.messages, "LANG": tc.lang}
-		if got := chinese(func(name string) string { return env[name] }); got != tc.want {
+		if got := language.Chinese(func(name string) string { return env[name] }); got != tc.want {
 			t.Errorf("%+v: %v", tc, got)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/exameter/exameter/internal/language"
 )
 
 // look is how tables and sentences are printed: in which language, with which emphasis, at what time.
@@ -20,15 +22,7 @@ type look struct {
 
 // lookOf is the look that an output and the environment ask for.
 func lookOf(out io.Writer) look {
-	return look{chinese: chinese(os.Getenv), colour: coloured(out), now: time.Now()}
-}
-
-// chinese reports whether the locale of messages is Chinese, by the precedence that POSIX gives its variables.
-func chinese(env func(string) string) bool {
-	locale := cmp.Or(env("LC_ALL"), env("LC_MESSAGES"), env("LANG"))
-	language, _, _ := strings.Cut(strings.ToLower(locale), "_")
-	language, _, _ = strings.Cut(language, ".")
-	return language == "zh" || strings.HasPrefix(language, "zh-")
+	return look{chinese: language.Chinese(os.Getenv), colour: coloured(out), now: time.Now()}
 }
 
 // t says a text in the reader's language, with its arguments in place.

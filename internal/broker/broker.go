@@ -5,11 +5,9 @@ package broker
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -101,7 +99,7 @@ func (c *Config) credentials() (*tls.Config, sasl.Mechanism, error) {
 	if c.TLS.Enabled {
 		t = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.TLS.ServerName}
 		if c.TLS.CA != "" {
-			pem, err := os.ReadFile(c.TLS.CA)
+			pem, err := readFile(c.TLS.CA)
 			if err != nil {
 				return nil, nil, fmt.Errorf("read kafka.tls.ca: %w", err)
 			}
@@ -111,7 +109,7 @@ func (c *Config) credentials() (*tls.Config, sasl.Mechanism, error) {
 			}
 		}
 		if c.TLS.Cert != "" {
-			cert, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key)
+			cert, err := keyPair(c.TLS.Cert, c.TLS.Key)
 			if err != nil {
 				return nil, nil, fmt.Errorf("read kafka.tls.cert and key: %w", err)
 			}
@@ -121,13 +119,9 @@ func (c *Config) credentials() (*tls.Config, sasl.Mechanism, error) {
 	if c.SASL.Mechanism == "" {
 		return t, nil, nil
 	}
-	b, err := os.ReadFile(c.SASL.PasswordFile)
+	password, err := config.Secret(c.SASL.PasswordFile)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read kafka.sasl.password_file: %w", err)
-	}
-	password := strings.TrimRight(string(b), "\r\n")
-	if password == "" {
-		return nil, nil, errors.New("kafka.sasl.password_file is empty")
 	}
 	switch c.SASL.Mechanism {
 	case "PLAIN":
@@ -139,4 +133,26 @@ func (c *Config) credentials() (*tls.Config, sasl.Mechanism, error) {
 		m, err := scram.Mechanism(scram.SHA512, c.SASL.Username, password)
 		return t, m, err
 	}
+}
+
+// readFile reads a file that a setting names.
+func readFile(path string) ([]byte, error) {
+	path, err := config.Expand(path)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}
+
+// keyPair reads a certificate and its key.
+func keyPair(cert, key string) (tls.Certificate, error) {
+	certPEM, err := readFile(cert)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	keyPEM, err := readFile(key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(certPEM, keyPEM)
 }

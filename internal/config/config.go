@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -125,6 +126,57 @@ func lineOf(f *ast.File, key string) int {
 		key = key[:i]
 	}
 	return 0
+}
+
+// Credentials is the variable that systemd sets for a service with LoadCredential= or ImportCredential=: the directory of its secrets.
+const Credentials = "CREDENTIALS_DIRECTORY"
+
+// Expand returns the path that a setting names. $CREDENTIALS_DIRECTORY at its beginning is the directory where systemd puts a service's
+// secrets; no other variable is looked at.
+func Expand(path string) (string, error) {
+	rest, ok := strings.CutPrefix(path, "$"+Credentials)
+	if !ok {
+		rest, ok = strings.CutPrefix(path, "${"+Credentials+"}")
+	}
+	if !ok {
+		return path, nil
+	}
+	dir := os.Getenv(Credentials)
+	if dir == "" {
+		return "", fmt.Errorf("%q: $%s is not set: systemd sets it for a service with LoadCredential=", path, Credentials)
+	}
+	if !strings.HasPrefix(rest, "/") {
+		return "", fmt.Errorf("%q: a name is missing after $%s/", path, Credentials)
+	}
+	return filepath.Join(dir, filepath.Clean(rest)), nil
+}
+
+// MaxSecret bounds a file with a secret.
+const MaxSecret = 64 << 10
+
+// Secret returns what stands in the file that a setting names, without the end of its last line.
+func Secret(path string) (string, error) {
+	path, err := Expand(path)
+	if err != nil {
+		return "", err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, MaxSecret+1))
+	if err != nil {
+		return "", err
+	}
+	if len(b) > MaxSecret {
+		return "", fmt.Errorf("%s: more than %d bytes are no secret", path, MaxSecret)
+	}
+	secret := strings.TrimRight(string(b), "\r\n")
+	if secret == "" {
+		return "", fmt.Errorf("%s is empty", path)
+	}
+	return secret, nil
 }
 
 // Duration is a length of time with its unit: 250ms, 30s, 5m, 1h30m.

@@ -1,6 +1,10 @@
 package config_test
 
 import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -95,4 +99,45 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("a configuration without a centre passed: %q", in)
 		}
 	})
+}
+
+func TestExpand(t *testing.T) {
+	t.Setenv(config.Credentials, "/run/credentials/x.service")
+	for path, want := range map[string]string{
+		"/etc/p":                              "/etc/p",
+		"$HOME/p":                             "$HOME/p",
+		"$CREDENTIALS_DIRECTORY/p":            "/run/credentials/x.service/p",
+		"${CREDENTIALS_DIRECTORY}/p":          "/run/credentials/x.service/p",
+		"$CREDENTIALS_DIRECTORY/../../shadow": "/run/credentials/x.service/shadow",
+	} {
+		if got, err := config.Expand(path); err != nil || got != want {
+			t.Errorf("%s: %q, %v; want %q", path, got, err, want)
+		}
+	}
+	if _, err := config.Expand("$CREDENTIALS_DIRECTORYp"); err == nil || !strings.Contains(err.Error(), "a name is missing") {
+		t.Error(err)
+	}
+	t.Setenv(config.Credentials, "")
+	if _, err := config.Expand("$CREDENTIALS_DIRECTORY/p"); err == nil || !strings.Contains(err.Error(), "LoadCredential=") {
+		t.Error(err)
+	}
+}
+
+func TestSecret(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv(config.Credentials, dir)
+	for content, want := range map[string]string{
+		"s3cret\n": "", "s3cret\r\n": "", "s3cret": "", "\n": "is empty", strings.Repeat("x", config.MaxSecret+1): "are no secret",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "p"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := config.Secret("$CREDENTIALS_DIRECTORY/p")
+		if want == "" && (err != nil || got != "s3cret") || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%.20q: %.20q, %v", content, got, err)
+		}
+	}
+	if _, err := config.Secret(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
 }

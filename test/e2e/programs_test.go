@@ -37,6 +37,34 @@ func TestHostWithoutDriver(t *testing.T) {
 	}
 }
 
+// TestCheck asks a real Kafka, while agent and collector are at work, for what kfake answers as it likes: topics, what may be done with them,
+// the group, the time.
+func TestCheck(t *testing.T) {
+	w := newWorld(t, shared, "checked", brisk)
+	w.write("cards", cards(nil))
+	w.startCollector()
+	w.startAgent()
+	w.wantDevices(soon, capacity.Devices{Rated: 8, Online: 8, Healthy: 8, Free: 8})
+	for program, want := range map[string][]string{
+		"exameter-agent": {
+			"ok    topic             exameter.v1.inventory.checked: ", "ok    topic             exameter.v1.telemetry.checked: ", "may be written to",
+			"ok    clock             agrees with the brokers' to within 15s",
+		},
+		"exameter-collector": {
+			"ok    centre checked    ", "ok    topic             exameter.v1.partials: 1 partitions", "ok    group ", " collectors in it",
+			"ok    clock             agrees with the brokers' to within 15s",
+		},
+	} {
+		file := strings.TrimPrefix(program, "exameter-") + ".yaml"
+		out, errs, code := execute(t, []string{"LC_ALL=C"}, program, "check", "--config", w.path(file), "--only", "configuration,kafka")
+		for _, line := range want {
+			if code != 0 || !strings.Contains(out, line) {
+				t.Errorf("%s: exit code %d, %s no %q in\n%s", program, code, errs, line, out)
+			}
+		}
+	}
+}
+
 // TestSample reads what `exameter-agent sample` prints with a decoder that knows nothing of Exameter.
 func TestSample(t *testing.T) {
 	w := newWorld(t, shared, "sample", brisk)

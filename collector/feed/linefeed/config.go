@@ -77,12 +77,11 @@ func (c *Config) authorize(r *http.Request) error {
 	if c.TokenFile == "" {
 		return nil
 	}
-	b, err := os.ReadFile(c.TokenFile)
+	secret, err := config.Secret(c.TokenFile)
 	if err != nil {
 		return fmt.Errorf("read write.token_file: %w", err)
 	}
-	secret := strings.TrimRight(string(b), "\r\n")
-	if secret == "" || strings.ContainsAny(secret, "\r\n") {
+	if strings.ContainsAny(secret, "\r\n") {
 		return errors.New("write.token_file does not hold one line")
 	}
 	if c.Username != "" {

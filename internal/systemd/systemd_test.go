@@ -1,0 +1,79 @@
+package systemd
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// listen is systemd; what it returns waits for the next message.
+func listen(t *testing.T) func() string {
+	t.Helper()
+	addr := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: addr, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	t.Setenv("NOTIFY_SOCKET", addr)
+	return func() string {
+		t.Helper()
+		b := make([]byte, 4096)
+		if err := l.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := l.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b[:n])
+	}
+}
+
+// TestSignals reloads and stops, in the order that systemd wants to hear.
+func TestSignals(t *testing.T) {
+	heard := listen(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	wait := Signals(ctx, func() { Status("within\nthe reload") })
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"RELOADING=1\nMONOTONIC_USEC=", "STATUS=within the reload", "READY=1"} {
+		if got := heard(); !strings.HasPrefix(got, want) {
+			t.Errorf("heard %q, want %q", got, want)
+		}
+	}
+	stop()
+	wait()
+	if got := heard(); got != "STOPPING=1" {
+		t.Errorf("heard %q", got)
+	}
+}
+
+// TestWatchdog says that it is alive a third of the time that it is given, however often it is called.
+func TestWatchdog(t *testing.T) {
+	if Watchdog() != nil {
+		t.Fatal("nobody watches, and yet there is something to call")
+	}
+	heard := listen(t)
+	t.Setenv("WATCHDOG_USEC", "300000")
+	alive := Watchdog()
+	began := time.Now()
+	for range 10_000 {
+		alive()
+	}
+	if got := heard(); got != "WATCHDOG=1" {
+		t.Errorf("heard %q", got)
+	}
+	time.Sleep(max(0, 110*time.Millisecond-time.Since(began)))
+	alive()
+	if got := heard(); got != "WATCHDOG=1" {
+		t.Errorf("heard %q", got)
+	}
+}
