@@ -131,7 +131,7 @@ bench: deps ## Time decode, encode, apply and fold per host record, with allocat
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./telemetry ./collector/... ./catalog ./agent/...
 
 .PHONY: bench-agent
-bench-agent: deps nvmlsim ## Measure the agent's memory and CPU beside node_exporter's (about two minutes)
+bench-agent: deps-package nvmlsim ## Measure the agent's memory and CPU beside node_exporter's (about two minutes)
 	go run ./test/bench/agent
 
 .PHONY: bench-province

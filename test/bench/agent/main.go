@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"text/tabwriter"
 	"time"
 
@@ -88,9 +89,9 @@ func run(ctx context.Context, settle, span time.Duration, out io.Writer) error {
 	return print(out, programs, records)
 }
 
-// build makes the agent and node_exporter, and returns the path of the latter.
+// build makes the agent, as packages carry it, and node_exporter, and returns the path of the latter.
 func build(ctx context.Context, dir string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(dir, "exameter-agent"), "./cmd/exameter-agent")
+	cmd := exec.CommandContext(ctx, "packaging/build.sh", runtime.GOARCH, "bench", dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the agent: %w\n%s", err, out)
 	}
