@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/exameter/exameter/test/process"
 )
 
 // readyWithin bounds the start of a cluster, and the restart of a broker, on a slow and busy machine.
@@ -132,16 +133,38 @@ func (c *Cluster) Kill(i int) error {
 	return c.brokers[i].kill()
 }
 
-// Restart starts broker i again on its old data and address, and returns when it serves.
-func (c *Cluster) Restart(ctx context.Context, i int) error {
+// Restart starts brokers again on their old data and addresses, and returns when they serve. Where all were down, those that make a quorum
+// have to be started together.
+func (c *Cluster) Restart(ctx context.Context, which ...int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
-	if err := c.brokers[i].start(); err != nil {
-		return err
+	for _, i := range which {
+		if err := c.brokers[i].start(); err != nil {
+			return err
+		}
 	}
-	return c.brokers[i].serving(ctx, 1)
+	for _, i := range which {
+		if err := c.brokers[i].serving(ctx, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Running reports whether broker i has not ended.
+func (c *Cluster) Running(i int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.brokers[i].running()
+}
+
+// Signal sends a signal to broker i: SIGSTOP makes it stand still as a suspended machine does.
+func (c *Cluster) Signal(i int, s os.Signal) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.brokers[i].process.Signal(s)
 }
 
 // Log returns the end of what broker i logged.
@@ -168,7 +191,7 @@ func (c *Cluster) ready(ctx context.Context) error {
 // plan chooses ports and writes every broker's properties.
 func plan(dir, classpath string, o Options) (*Cluster, error) {
 	n := max(o.Brokers, 1)
-	ports, err := freePorts(4 * n)
+	addrs, err := process.FreeAddrs(4 * n)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +203,7 @@ func plan(dir, classpath string, o Options) (*Cluster, error) {
 	for i := range n {
 		b := &broker{
 			id: i + 1, dir: filepath.Join(dir, "broker"+strconv.Itoa(i+1)),
-			addr: loopback(ports[4*i]), controller: loopback(ports[4*i+1]), sasl: loopback(ports[4*i+2]), mutual: loopback(ports[4*i+3]),
+			addr: addrs[4*i], controller: addrs[4*i+1], sasl: addrs[4*i+2], mutual: addrs[4*i+3],
 			classpath: classpath, heap: heap,
 		}
 		c.brokers = append(c.brokers, b)
@@ -220,22 +243,6 @@ func jars() (string, error) {
 	}
 	return filepath.Join(lib, "*"), nil
 }
-
-// freePorts holds n ports open at once, so that they differ, and lets them go.
-func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", loopback(0))
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports, nil
-}
-
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // clusterID makes a Kafka UUID: 16 bytes in URL-safe base64. One that begins with a hyphen would read as an option.
 func clusterID() string {
