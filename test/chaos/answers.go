@@ -28,7 +28,10 @@ const (
 )
 
 // cut is what the ETag of a collector says that hears nothing from Kafka.
-const cut = "-cut"
+const (
+	cut    = "-cut"
+	cutOff = "cut off"
+)
 
 // watch is what one collector answered, or what the feed says.
 type watch struct {
@@ -41,6 +44,9 @@ type watch struct {
 	flags   spell
 	mute    spell
 	why     string
+
+	began      time.Time // the step of the schedule
+	said, hush time.Time // since when in it an answer was flagged for the first time, and said that it is cut off
 }
 
 // spell is how long something lasts, and lasted at most: ever, and within the step of the schedule.
@@ -65,6 +71,20 @@ func (w *watch) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.flags.within, w.mute.within = 0, 0
+	w.began, w.said, w.hush = time.Now(), time.Time{}, time.Time{}
+}
+
+// noticed is how long after the step had begun an answer was flagged for the first time, and said that its collector is cut off; zero for never.
+func (w *watch) noticed() (flagged, silent time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.said.IsZero() {
+		flagged = w.said.Sub(w.began)
+	}
+	if !w.hush.IsZero() {
+		silent = w.hush.Sub(w.began)
+	}
+	return flagged, silent
 }
 
 // degraded is how long answers were flagged, and how long there was none, at most within the step.
@@ -189,13 +209,19 @@ func (j *judge) take(w *watch, doc *capacity.Document, tag string, err error, as
 	old := asked.Sub(doc.AsOf)
 	switch w.why = ""; {
 	case strings.Contains(tag, cut):
-		w.why = "cut off"
+		w.why = cutOff
 	case doc.Parts.Behind > 0:
 		w.why = fmt.Sprintf("%d parts are behind", doc.Parts.Behind)
 	case old > freshFor:
 		w.why = fmt.Sprintf("as of %.1f s ago", old.Seconds())
 	}
 	w.flags.note(w.why != "", now)
+	if w.why != "" && w.said.IsZero() {
+		w.said = now
+	}
+	if w.why == cutOff && w.hush.IsZero() {
+		w.hush = now
+	}
 	// Twice in a row, so that what was asked while everything stood still does not count.
 	switch unheard := old > staleAfter+grace && doc.Total.Devices.Online > 0; {
 	case !unheard:

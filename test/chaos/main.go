@@ -11,12 +11,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/exameter/exameter/test/process"
 )
 
 func main() {
@@ -38,7 +35,17 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	violations, err := run(ctx, time.Duration(*minutes*float64(time.Minute)), *seed, *keep, os.Stdout)
+	dir, err := os.MkdirTemp("", "exameter-chaos-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(1)
+	}
+	violations, err := run(ctx, time.Duration(*minutes*float64(time.Minute)), *seed, dir, os.Stdout)
+	if *keep {
+		fmt.Println("logs are in", dir)
+	} else {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 	}
@@ -47,21 +54,10 @@ func main() {
 	}
 }
 
-// run makes a world, breaks it for so long, and reports.
-func run(ctx context.Context, long time.Duration, seed uint64, keep bool, out io.Writer) (violations int, err error) {
-	dir, err := os.MkdirTemp("", "exameter-chaos-")
-	if err != nil {
-		return 0, err
-	}
+// run makes a world in a folder, breaks it for so long, and reports.
+func run(ctx context.Context, long time.Duration, seed uint64, dir string, out io.Writer) (violations int, err error) {
 	w, err := start(ctx, dir, seed, out)
-	defer func() {
-		w.close()
-		if keep {
-			fmt.Fprintln(out, "logs are in", dir)
-		} else {
-			err = errors.Join(err, os.RemoveAll(dir))
-		}
-	}()
+	defer w.close()
 	if err != nil {
 		return 0, err
 	}
@@ -177,6 +173,3 @@ func load() string {
 	}
 	return strings.Fields(string(text))[0]
 }
-
-var _ = filepath.Join
-var _ = process.CPU
