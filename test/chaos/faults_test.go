@@ -23,10 +23,10 @@ func TestBrokerFaults(t *testing.T) {
 		feed    time.Duration // and the feed
 		back    time.Duration // how long after the repair all may be right again
 	}{
-		{"leader killed", step{kind: leaderKilled, lasts: 8 * time.Second}, 10 * time.Second, 10 * time.Second, 5 * time.Second},
-		{"controller killed", step{kind: controllerKilled, lasts: 8 * time.Second}, 10 * time.Second, 10 * time.Second, 5 * time.Second},
+		{"leader killed", step{kind: leaderKilled, lasts: 4 * time.Second}, 10 * time.Second, 10 * time.Second, 5 * time.Second},
+		{"controller killed", step{kind: controllerKilled, lasts: 4 * time.Second}, 10 * time.Second, 10 * time.Second, 5 * time.Second},
 		{"rolling restart", step{kind: brokersRolled}, 5 * time.Second, 5 * time.Second, 5 * time.Second},
-		{"no quorum", step{kind: noQuorum, lasts: 15 * time.Second}, 40 * time.Second, 40 * time.Second, 10 * time.Second},
+		{"no quorum", step{kind: noQuorum, lasts: 13 * time.Second}, 40 * time.Second, 40 * time.Second, 10 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := w.inflict(t, c.step)

@@ -128,41 +128,74 @@ func (w *world) report(seed uint64) error {
 	if f.disordered > 0 {
 		w.violate(inOrder, "%d reports", f.disordered)
 	}
-	w.records.mu.Lock()
-	poison, kept, quiet := len(w.poison), 0, w.quiet
-	for p := range w.poison {
-		if w.aside[p] {
-			kept++
-		}
-	}
-	w.records.mu.Unlock()
-
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nseed %d, %.0f s, load average %s\nfaults\n", seed, time.Since(w.findings().began).Seconds(), load())
-	for _, e := range extents {
-		if n := w.kinds[e.kind]; n > 0 {
-			fmt.Fprintf(&b, "  %-45s %d\n", e.kind, n)
-		}
-	}
+	fmt.Fprintf(&b, "\nseed %d, %.0f s, load average %s\n", seed, time.Since(w.findings().began).Seconds(), load())
+	w.faultsReport(&b)
 	fmt.Fprintf(&b, "records of simulated hosts\n  sent %d, acknowledged %d, lost %d, doubled %d; outcome unknown %d, of which %d arrived\n", o.sent, o.acknowledged, o.lost, o.doubled, o.unknown, o.arrived)
 	fmt.Fprintf(&b, "reports of real agents\n  made %d, lost %d, dropped and counted %d, gone with the memory of a killed agent %d (made up to %.1f s before), sent again after an unknown outcome %d\n",
 		f.made, f.waiting, f.dropped, f.withMemory, f.oldest.Seconds(), f.doubled)
-	fmt.Fprintf(&b, "poison\n  written %d, of which %d were to be kept aside and %d were\n", w.spoiled, poison, kept)
+	poison, aside, counted := w.poisonReport()
+	fmt.Fprintf(&b, "poison\n  written %d, to be kept aside %d, kept aside %d, counted as not kept %d\n", w.spoiled, poison, aside, counted)
+	w.answersReport(&b)
+	fmt.Fprintf(&b, "violations %d\n%s", w.violations(), w.findings())
+	_, err = fmt.Fprint(w.out, b.String())
+	return err
+}
+
+// faultsReport lists the faults by kind, with the worst that came of each.
+func (w *world) faultsReport(b *strings.Builder) {
+	fmt.Fprintf(b, "%-45s %5s  %8s %14s %11s %9s %12s\n", "fault", "times", "lasted", "answers flagged", "none at one", "feed", "right again")
+	for _, e := range extents {
+		worst := recovery{}
+		for _, r := range w.recoveries {
+			if r.step.kind != e.kind {
+				continue
+			}
+			worst.fault, worst.flagged, worst.mute = max(worst.fault, r.fault), max(worst.flagged, r.flagged), max(worst.mute, r.mute)
+			worst.feedFlagged, worst.collectors = max(worst.feedFlagged, r.feedFlagged), max(worst.collectors, r.collectors, r.feed, r.agents)
+		}
+		if n := w.kinds[e.kind]; n > 0 {
+			fmt.Fprintf(b, "%-45s %5d  %6.1f s %13.1f s %9.1f s %7.1f s %10.1f s\n", e.kind, n, worst.fault.Seconds(), worst.flagged.Seconds(), worst.mute.Seconds(), worst.feedFlagged.Seconds(), worst.collectors.Seconds())
+		}
+	}
+}
+
+// poisonReport says what became of what was to be kept aside, and holds it against what the collectors counted.
+func (w *world) poisonReport() (poison, aside int, counted int64) {
+	w.records.mu.Lock()
+	defer w.records.mu.Unlock()
+	poison = len(w.poison)
+	for p := range w.poison {
+		if w.aside[p] {
+			aside++
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, n := range w.unkept {
+		counted += n
+	}
+	// What a collector counted in the last second before it was killed, nobody has read.
+	if missing := int64(poison - aside); missing > counted+int64(w.kinds[collectorKilled]+w.kinds[bothKilled]) {
+		w.violate(kept, "of %d records that cannot be used %d are neither kept aside nor counted", poison, missing-counted)
+	}
+	return poison, aside, counted
+}
+
+// answersReport says how long answers were anything but exact, at most.
+func (w *world) answersReport(b *strings.Builder) {
 	b.WriteString("answers\n")
 	for _, c := range w.collectors {
-		fmt.Fprintf(&b, "  %s: flagged as degraded for at most %.1f s, no answer for at most %.1f s\n", c.name, c.flags.longest.Seconds(), c.mute.longest.Seconds())
+		fmt.Fprintf(b, "  %s: flagged as degraded for at most %.1f s, no answer for at most %.1f s\n", c.name, c.flags.longest.Seconds(), c.mute.longest.Seconds())
 	}
-	fmt.Fprintf(&b, "  the feed: flagged for at most %.1f s, silent for at most %.1f s\n", w.feed.flags.longest.Seconds(), quiet.Seconds())
+	fmt.Fprintf(b, "  the feed: flagged for at most %.1f s, silent for at most %.1f s\n", w.feed.flags.longest.Seconds(), w.quiet.Seconds())
 	var longest recovery
 	for _, r := range w.recoveries {
 		if max(r.collectors, r.feed, r.agents) > max(longest.collectors, longest.feed, longest.agents) {
 			longest = r
 		}
 	}
-	fmt.Fprintf(&b, "longest recovery\n  %.1f s after the repair, of step %s\n", max(longest.collectors, longest.feed, longest.agents).Seconds(), longest.step)
-	fmt.Fprintf(&b, "violations %d\n%s", w.violations(), w.findings())
-	_, err = fmt.Fprint(w.out, b.String())
-	return err
+	fmt.Fprintf(b, "longest recovery\n  %.1f s after the repair, of step %s\n", max(longest.collectors, longest.feed, longest.agents).Seconds(), longest.step)
 }
 
 // load is how busy the machine was in the last minute.

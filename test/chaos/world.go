@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,8 +67,9 @@ type world struct {
 	running     sync.WaitGroup
 	spoiled     int
 
-	mu sync.Mutex // guards broken, and what is up
-	up map[*process.Process]string
+	mu     sync.Mutex // guards broken, what is up, and what collectors counted
+	up     map[*process.Process]string
+	unkept map[*process.Process]int64 // records that could not be used and are not in quarantine, by collector and life
 }
 
 type window struct{ from, to time.Time }
@@ -95,7 +97,7 @@ func (w *world) findings() *findings { return w.records.judge.findings }
 
 // start builds the programs and starts everything. Whoever calls it closes the world.
 func start(ctx context.Context, dir string, seed uint64, out io.Writer) (*world, error) {
-	w := &world{out: out, dir: dir, kinds: map[kind]int{}, up: map[*process.Process]string{}}
+	w := &world{out: out, dir: dir, kinds: map[kind]int{}, up: map[*process.Process]string{}, unkept: map[*process.Process]int64{}}
 	f := &findings{began: time.Now(), count: map[string]int{}, first: map[string]string{}}
 	f.say = w.logf
 	w.records = newRecords(&judge{findings: f, bodies: map[string][32]byte{}})
@@ -235,6 +237,7 @@ func (w *world) collect(ctx, running context.Context, programs string) error {
 	}
 	w.running.Go(func() { w.check(running) })
 	w.running.Go(func() { w.alive(running) })
+	w.running.Go(func() { w.count(running) })
 	return nil
 }
 
@@ -306,6 +309,46 @@ func (w *world) alive(ctx context.Context) {
 		w.mu.Unlock()
 		time.Sleep(200 * time.Millisecond)
 	}
+}
+
+// count reads once a second what collectors counted of records that could neither be used nor be kept aside.
+func (w *world) count(ctx context.Context) {
+	client := &http.Client{Timeout: 2 * time.Second}
+	for ; ctx.Err() == nil; rest(ctx, time.Second) {
+		for _, c := range w.collectors {
+			w.mu.Lock()
+			life := c.p
+			w.mu.Unlock()
+			n, err := unkept(ctx, client, c.addr)
+			w.mu.Lock()
+			if err == nil && life == c.p {
+				w.unkept[life] = n
+			}
+			w.mu.Unlock()
+		}
+	}
+}
+
+func unkept(ctx context.Context, client *http.Client, addr string) (n int64, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	for line := range strings.Lines(string(body)) {
+		for _, result := range []string{"failed", "suppressed"} {
+			var one int64
+			if _, err := fmt.Sscanf(line, `exameter_quarantine_records_total{result="`+result+`"} %d`, &one); err == nil {
+				n += one
+			}
+		}
+	}
+	return n, err
 }
 
 // poisoning writes what does harm, until ctx ends.
