@@ -139,6 +139,11 @@ func (w *world) fault(ctx context.Context, s step) error {
 		c := w.collectors[target]
 		w.expected(c.p)
 		return errors.Join(c.p.Stop(time.Minute), w.startCollector(target))
+	case networkCut:
+		w.cluster.Cut(true)
+		rest(ctx, s.lasts)
+		w.cluster.Cut(false)
+		return nil
 	case centreDark:
 		centres := w.province.Centres()
 		centre := centres[s.target%len(centres)]

@@ -37,10 +37,11 @@ func TestBrokerFaults(t *testing.T) {
 				t.Errorf("right again %s after the repair, want at most %s", took, slack*c.back)
 			}
 			if c.step.kind == noQuorum {
-				w.silenced(t)
+				w.silenced(t, w.collectors...)
 			}
 		})
 	}
+	t.Run("network cut", func(t *testing.T) { w.severed(t) })
 	t.Run("all down for a minute", func(t *testing.T) { w.minute(t) })
 }
 
@@ -82,10 +83,28 @@ func (w *world) delivered(t *testing.T, until time.Time) {
 	}
 }
 
-// silenced wants that every collector said in time that it is cut off.
-func (w *world) silenced(t *testing.T) {
+// severed cuts a collector and an agent off from the brokers: the collector says so, and the others go on with its parts.
+func (w *world) severed(t *testing.T) {
+	last := len(w.collectors) - 1
+	r := w.inflict(t, step{kind: networkCut, lasts: staleAfter + 8*time.Second})
+	w.silenced(t, w.collectors[last])
+	for _, c := range w.collectors[:last] {
+		flagged, _ := c.degraded()
+		_, silent := c.noticed()
+		t.Logf("%s, which is not cut off: flagged for %.1f s", c.name, flagged.Seconds())
+		if silent != 0 || flagged > slack*10*time.Second {
+			t.Errorf("%s is not cut off, and was flagged for %s, and cut off after %s", c.name, flagged, silent)
+		}
+	}
+	if r.agents > slack*15*time.Second {
+		t.Errorf("no new report of an agent for %s after the network was back", r.agents)
+	}
+}
+
+// silenced wants that collectors said in time that they are cut off.
+func (w *world) silenced(t *testing.T, which ...*collector) {
 	t.Helper()
-	for _, c := range w.collectors {
+	for _, c := range which {
 		flagged, silent := c.noticed()
 		t.Logf("%s: flagged after %.1f s, cut off after %.1f s", c.name, flagged.Seconds(), silent.Seconds())
 		if flagged == 0 || flagged > slack*(freshFor+2*time.Second) {
@@ -104,7 +123,7 @@ func (w *world) minute(t *testing.T) {
 	began := time.Now()
 	time.AfterFunc(time.Minute, func() { w.every.Store(int64(2 * time.Second)) })
 	r := w.inflict(t, step{kind: allDown, lasts: time.Minute})
-	w.silenced(t)
+	w.silenced(t, w.collectors...)
 	back := began.Add(r.fault)
 	t.Logf("a new report of each agent was in Kafka %.1f s after the brokers served again", r.agents.Seconds())
 	if r.agents > slack*5*time.Second {

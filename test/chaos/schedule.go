@@ -25,6 +25,7 @@ const (
 	agentsKilled       kind = "all brokers killed, and the agents meanwhile"
 	centreDark         kind = "centre dark"
 	bothKilled         kind = "broker and collector killed together"
+	networkCut         kind = "network cut off, of a collector and an agent"
 )
 
 // extents are the kinds of faults, with the least and the most seconds that each lasts before it is repaired. Zero leaves that to the fault.
@@ -46,6 +47,7 @@ var extents = []struct {
 	{agentsKilled, 8, 20},
 	{centreDark, 3, 20},
 	{bothKilled, 2, 10},
+	{networkCut, 4, 20},
 }
 
 // step is one fault of a schedule.

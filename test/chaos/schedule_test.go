@@ -14,7 +14,7 @@ func first(seed uint64, n int) (steps []step) {
 	return steps
 }
 
-// TestSchedule wants a schedule that can be replayed, and no kind of fault left out of one of fourteen steps.
+// TestSchedule wants a schedule that can be replayed, and no kind of fault left out of as many steps as there are kinds.
 func TestSchedule(t *testing.T) {
 	n := len(extents)
 	if !slices.Equal(first(7, 3*n), first(7, 3*n)) {

@@ -36,8 +36,9 @@ type server struct {
 // room is the servers, and what their cards do.
 type room struct {
 	*findings
-	programs, library, brokers string
-	every                      atomic.Int64 // ns between two cards that change
+	programs, library string
+	brokers           [serversOf]string // how each server reaches them
+	every             atomic.Int64      // ns between two cards of a server that change
 
 	mu      sync.Mutex
 	servers []*server
@@ -52,7 +53,7 @@ func (r *room) open(dir string) error {
 			return err
 		}
 		text := fmt.Sprintf("centre: %s\nhost: {id: %s}\nkafka:\n  brokers: [%s]\nintervals: {sample: 100ms, report: 1s}\nsources:\n  nvml: {library: %q}\n  power: {enabled: false}\npaths: {state: %s}\nspool: {pace: 50}\nlog: {level: debug}\n",
-			servers, s.host, r.brokers, r.library, s.dir)
+			servers, s.host, r.brokers[i], r.library, s.dir)
 		if err := os.WriteFile(filepath.Join(s.dir, "agent.yaml"), []byte(text), 0o600); err != nil {
 			return err
 		}

@@ -113,16 +113,28 @@ func start(ctx context.Context, dir string, seed uint64, out io.Writer) (*world,
 	if text, err := exec.CommandContext(ctx, "make", "-C", filepath.Join(root, "test", "nvmlsim")).CombinedOutput(); err != nil {
 		return w, fmt.Errorf("build the simulated driver library: %w\n%s", err, text)
 	}
-	if w.cluster, err = kafka.Start(ctx, filepath.Join(dir, "kafka"), kafka.Options{Brokers: brokers, Heap: "256m"}); err != nil {
+	if w.cluster, err = kafka.Start(ctx, filepath.Join(dir, "kafka"), kafka.Options{Brokers: brokers, Heap: "256m", Relayed: true}); err != nil {
 		return w, err
 	}
 	if w.province, err = sim.New(sim.Spec{Seed: seed, Hosts: hosts, Centres: sim.DefaultCentres()[:4], Interval: reportEvery, Speed: 10, Version: "chaos"}, time.Now()); err != nil {
 		return w, err
 	}
-	w.room = &room{findings: f, programs: programs, library: filepath.Join(root, "test", "nvmlsim", "libnvidia-ml-sim.so"), brokers: strings.Join(w.cluster.Addrs(), ", ")}
+	w.room = &room{findings: f, programs: programs, library: filepath.Join(root, "test", "nvmlsim", "libnvidia-ml-sim.so")}
+	for i := range serversOf {
+		w.room.brokers[i] = w.way(i == serversOf-1)
+	}
 	w.room.every.Store(int64(2 * time.Second))
 	w.ledger = &ledger{province: w.province, servers: w.room.devices, rated: map[string]int64{}}
 	return w, w.populate(ctx, seed, programs)
+}
+
+// way is how brokers are reached, as configurations have it: straight, or, as the last collector and the last server do, by the way that can be
+// cut.
+func (w *world) way(relayed bool) string {
+	if relayed {
+		return strings.Join(w.cluster.RelayedAddrs(), ", ")
+	}
+	return strings.Join(w.cluster.Addrs(), ", ")
 }
 
 // populate makes the topics, and starts what writes and what reads.
@@ -220,7 +232,7 @@ func (w *world) collect(ctx, running context.Context, programs string) error {
 			watch: newWatch(fmt.Sprintf("collector %d", i)), program: filepath.Join(programs, "exameter-collector"),
 			conf: filepath.Join(w.dir, fmt.Sprintf("collector-%d.yaml", i)), log: filepath.Join(w.dir, fmt.Sprintf("collector-%d.log", i)), addr: addr,
 		}
-		text := fmt.Sprintf("kafka:\n  brokers: [%s]\nhttp:\n  listen: %s\ninstance: collector-%d\nstale_after: %s\nlog: {level: debug}\n", w.brokers, c.addr, i, staleAfter)
+		text := fmt.Sprintf("kafka:\n  brokers: [%s]\nhttp:\n  listen: %s\ninstance: collector-%d\nstale_after: %s\nlog: {level: debug}\n", w.way(i == collectors-1), c.addr, i, staleAfter)
 		if err := os.WriteFile(c.conf, []byte(text), 0o600); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -34,6 +35,8 @@ type Options struct {
 	Settings map[string]string
 	// Secure, where it is given, keeps strangers out.
 	Secure *Secure
+	// Relayed makes a second way to the brokers, which RelayedAddrs tells and Cut cuts. It does not go together with Secure.
+	Relayed bool
 }
 
 // Cluster is a set of running brokers. Its methods may be called from several goroutines.
@@ -43,6 +46,7 @@ type Cluster struct {
 
 	mu      sync.Mutex
 	brokers []*broker
+	relays  []*relay
 }
 
 // Run starts a cluster for a test and stops it when the test ends. Brokers' logs are shown where the test failed.
@@ -79,6 +83,16 @@ func Start(ctx context.Context, dir string, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Relayed {
+		for _, b := range c.brokers {
+			r, err := startRelay(b.mutual, b.sasl)
+			if err != nil {
+				c.Close()
+				return nil, err
+			}
+			c.relays = append(c.relays, r)
+		}
+	}
 	id := clusterID()
 	for _, b := range c.brokers {
 		if err := b.format(ctx, id, o.Secure.formatting()); err != nil {
@@ -106,6 +120,22 @@ func (c *Cluster) Addrs() []string {
 		addrs[i] = b.addr
 	}
 	return addrs
+}
+
+// RelayedAddrs are the brokers' addresses for those who reach them by the second way.
+func (c *Cluster) RelayedAddrs() []string {
+	addrs := make([]string, len(c.brokers))
+	for i, b := range c.brokers {
+		addrs[i] = b.mutual
+	}
+	return addrs
+}
+
+// Cut lets nothing through any more on the second way to the brokers, or everything again.
+func (c *Cluster) Cut(yes bool) {
+	for _, r := range c.relays {
+		r.cut(yes)
+	}
 }
 
 // PIDs are the numbers of the brokers' processes.
@@ -177,6 +207,9 @@ func (c *Cluster) Close() {
 	for _, b := range c.brokers {
 		_ = b.kill() // Nothing is lost that a test still wants.
 	}
+	for _, r := range c.relays {
+		r.close()
+	}
 }
 
 func (c *Cluster) ready(ctx context.Context) error {
@@ -220,7 +253,11 @@ func plan(dir, classpath string, o Options) (*Cluster, error) {
 		if err := os.MkdirAll(b.dir, 0o755); err != nil {
 			return nil, err
 		}
-		extra, err := o.Secure.with(b, o.Settings)
+		given := o.Settings
+		if o.Relayed {
+			given = relayed(b, given)
+		}
+		extra, err := o.Secure.with(b, given)
 		if err != nil {
 			return nil, err
 		}
@@ -229,6 +266,18 @@ func plan(dir, classpath string, o Options) (*Cluster, error) {
 		}
 	}
 	return c, nil
+}
+
+// relayed adds the listener to which a broker's relay leads.
+func relayed(b *broker, given map[string]string) map[string]string {
+	all := maps.Clone(given)
+	if all == nil {
+		all = map[string]string{}
+	}
+	all["listeners"] = fmt.Sprintf("CLIENT://%s,CONTROLLER://%s,RELAYED://%s", b.addr, b.controller, b.sasl)
+	all["advertised.listeners"] = fmt.Sprintf("CLIENT://%s,RELAYED://%s", b.addr, b.mutual)
+	all["listener.security.protocol.map"] = "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT,RELAYED:PLAINTEXT"
+	return all
 }
 
 // jars returns the Java class path of Kafka, or says how to get it.
