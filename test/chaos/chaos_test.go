@@ -15,7 +15,7 @@ func (s said) Write(text []byte) (int, error) {
 
 // TestWorstDay is a short one of what `make chaos` does.
 func TestWorstDay(t *testing.T) {
-	violations, err := run(t.Context(), 50*time.Second, 9, t.TempDir(), said{t})
+	violations, err := run(t.Context(), 50*time.Second, 15, t.TempDir(), said{t})
 	if err != nil {
 		t.Fatal(err)
 	}
