@@ -38,7 +38,7 @@ func (w *world) faulty(at time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, b := range w.broken {
-		if at.After(b.from.Add(-inMemory)) && (b.to.IsZero() || at.Before(b.to.Add(tellsWithin))) {
+		if at.After(b.from.Add(-inMemory)) && (b.to.IsZero() || at.Before(b.to.Add(aftermath))) {
 			return true
 		}
 	}

@@ -160,28 +160,6 @@ func (w *world) faultsReport(b *strings.Builder) {
 	}
 }
 
-// poisonReport says what became of what was to be kept aside, and holds it against what the collectors counted.
-func (w *world) poisonReport() (poison, aside int, counted int64) {
-	w.records.mu.Lock()
-	defer w.records.mu.Unlock()
-	poison = len(w.poison)
-	for p := range w.poison {
-		if w.aside[p] {
-			aside++
-		}
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, n := range w.unkept {
-		counted += n
-	}
-	// What a collector counted in the last second before it was killed, nobody has read.
-	if missing := int64(poison - aside); missing > counted+int64(w.kinds[collectorKilled]+w.kinds[bothKilled]) {
-		w.violate(kept, "of %d records that cannot be used %d are neither kept aside nor counted", poison, missing-counted)
-	}
-	return poison, aside, counted
-}
-
 // answersReport says how long answers were anything but exact, at most.
 func (w *world) answersReport(b *strings.Builder) {
 	b.WriteString("answers\n")

@@ -22,9 +22,6 @@ const (
 	inOrder = "what waited on disk follows in its order"
 )
 
-// poisoned is the header of what was written to do harm, so that it is no record of a host.
-const poisoned = "poisoned"
-
 // name tells a record apart.
 type name struct {
 	inventory  bool
@@ -253,25 +250,4 @@ func (r *records) simulated() (o outcome) {
 		o.doubled += max(times-1, 0)
 	}
 	return o
-}
-
-// spoil returns what no collector can use, or what says nothing new, with the key to write it under.
-func (r *records) spoil(n int) (key, value []byte, header string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	good := slices.Clone(r.sample)
-	switch n % 6 {
-	case 0:
-		return []byte(r.owner), good[:len(good)*2/3], "refused"
-	case 1:
-		return []byte("\xff\xfe of nobody"), good, "refused"
-	case 2:
-		return []byte(r.owner), []byte(",\n"), "refused"
-	case 3:
-		return []byte(r.owner), nil, "refused"
-	case 4:
-		return []byte(r.owner), []byte("what is this\n"), "refused"
-	default:
-		return []byte(r.owner), good, "replayed" // says what was said
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,8 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	kafkago "github.com/segmentio/kafka-go"
 
 	"github.com/exameter/exameter/internal/broker"
 	"github.com/exameter/exameter/sim"
@@ -44,7 +41,7 @@ const (
 	recoverWithin = 2 * time.Minute
 	inMemory      = 25 * time.Second // how long what is sent may be in an agent's memory alone, at most
 	overdue       = 21 * time.Second // how late a report can be that did not wait on disk
-	tellsWithin   = 30 * time.Second // after a fault, the second half of what a broker did before it was noticed
+	aftermath     = 30 * time.Second // how long after a fault records may still be sent again because of it
 )
 
 // world is a Kafka, a province that reports to it, and collectors that answer for it.
@@ -321,82 +318,6 @@ func (w *world) alive(ctx context.Context) {
 		w.mu.Unlock()
 		time.Sleep(200 * time.Millisecond)
 	}
-}
-
-// count reads once a second what collectors counted of records that could neither be used nor be kept aside.
-func (w *world) count(ctx context.Context) {
-	client := &http.Client{Timeout: 2 * time.Second}
-	for ; ctx.Err() == nil; rest(ctx, time.Second) {
-		for _, c := range w.collectors {
-			w.mu.Lock()
-			life := c.p
-			w.mu.Unlock()
-			n, err := unkept(ctx, client, c.addr)
-			w.mu.Lock()
-			if err == nil && life == c.p {
-				w.unkept[life] = n
-			}
-			w.mu.Unlock()
-		}
-	}
-}
-
-func unkept(ctx context.Context, client *http.Client, addr string) (n int64, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/metrics", nil)
-	if err != nil {
-		return 0, err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	for line := range strings.Lines(string(body)) {
-		for _, result := range []string{"failed", "suppressed"} {
-			var one int64
-			if _, err := fmt.Sscanf(line, `exameter_quarantine_records_total{result="`+result+`"} %d`, &one); err == nil {
-				n += one
-			}
-		}
-	}
-	return n, err
-}
-
-// poisoning writes what does harm, until ctx ends.
-func (w *world) poisoning(ctx context.Context, cfg broker.Config) {
-	client, transport, err := cfg.Client("chaos-poison")
-	if err != nil {
-		return
-	}
-	defer transport.CloseIdleConnections()
-	out := &kafkago.Writer{Addr: client.Addr, Transport: client.Transport, RequiredAcks: kafkago.RequireAll, BatchSize: 1, MaxAttempts: 1}
-	defer out.Close()
-	for n := 0; ctx.Err() == nil; n++ {
-		key, value, header := w.spoil(n)
-		centre := w.province.Centres()[n%len(w.province.Centres())]
-		if header == "replayed" {
-			centre = w.home(value)
-		}
-		err := out.WriteMessages(ctx, kafkago.Message{Topic: telemetry.TelemetryTopic(centre), Key: key, Value: value, Headers: []kafkago.Header{{Key: poisoned, Value: []byte(header)}}})
-		if err == nil {
-			w.spoiled++
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(500 * time.Millisecond):
-		}
-	}
-}
-
-// home is the centre of a report.
-func (w *world) home(report []byte) string {
-	var d telemetry.Decoder
-	var r telemetry.Report
-	if d.Report(report, &r) != nil {
-		return w.province.Centres()[0]
-	}
-	return r.Centre
 }
 
 // whole waits until every partition has all its replicas in sync.

@@ -31,15 +31,14 @@ func (c *Cluster) Controller(ctx context.Context) (int, error) {
 	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
 		return 0, fmt.Errorf("ask who controls the cluster: %w", err)
 	}
-	for _, t := range resp.Topics {
-		for _, p := range t.Partitions {
-			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				return 0, fmt.Errorf("ask who controls the cluster: %w", err)
-			}
-			return int(p.LeaderID) - 1, nil
-		}
+	if len(resp.Topics) == 0 || len(resp.Topics[0].Partitions) == 0 {
+		return 0, errors.New("nobody controls the cluster")
 	}
-	return 0, errors.New("nobody controls the cluster")
+	quorum := resp.Topics[0].Partitions[0]
+	if err := kerr.ErrorForCode(quorum.ErrorCode); err != nil {
+		return 0, fmt.Errorf("ask who controls the cluster: %w", err)
+	}
+	return int(quorum.LeaderID) - 1, nil
 }
 
 // Leader returns which broker leads a partition, counting from 0, and how many replicas are in sync.
