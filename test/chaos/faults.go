@@ -55,6 +55,9 @@ func (w *world) recovered(ctx context.Context, s step, fault time.Duration) erro
 		}
 		took := time.Since(began)
 		why = ""
+		if r.leaders == 0 && w.cluster.InSync(ctx, brokers-1) == nil {
+			r.leaders = took
+		}
 		if r.collectors == 0 {
 			for _, c := range w.collectors {
 				if ok, amiss := c.exactSince(began, w.ledger.centres()); !ok {
@@ -93,8 +96,8 @@ func (w *world) recovered(ctx context.Context, s step, fault time.Duration) erro
 		}
 	}
 	w.recoveries = append(w.recoveries, r)
-	w.logf("   repaired after %.1f s; then right again: collectors after %.1f s, feed after %.1f s; a new report of each agent after %.1f s",
-		fault.Seconds(), r.collectors.Seconds(), r.feed.Seconds(), r.agents.Seconds())
+	w.logf("   repaired after %.1f s; then all partitions led after %.1f s; right again: collectors after %.1f s, feed after %.1f s; a new report of each agent after %.1f s",
+		fault.Seconds(), r.leaders.Seconds(), r.collectors.Seconds(), r.feed.Seconds(), r.agents.Seconds())
 	w.logf("   at most: collectors flagged for %.1f s, feed for %.1f s, a collector without an answer for %.1f s", r.flagged.Seconds(), r.feedFlagged.Seconds(), r.mute.Seconds())
 	return nil
 }

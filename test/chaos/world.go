@@ -75,6 +75,7 @@ type window struct{ from, to time.Time }
 type recovery struct {
 	step                       step
 	fault                      time.Duration // until it was repaired
+	leaders                    time.Duration // from then on, until every partition had a leader and two replicas in sync: Kafka is back
 	collectors, feed, agents   time.Duration
 	flagged, feedFlagged, mute time.Duration // from when it began, at most
 }
