@@ -135,7 +135,7 @@ func (w *world) report(seed uint64) error {
 	fmt.Fprintf(&b, "reports of real agents\n  made %d, lost %d, dropped and counted %d, gone with the memory of a killed agent %d (made up to %.1f s before), sent again after an unknown outcome %d\n",
 		f.made, f.waiting, f.dropped, f.withMemory, f.oldest.Seconds(), f.doubled)
 	poison, aside, counted := w.poisonReport()
-	fmt.Fprintf(&b, "poison\n  written %d, to be kept aside %d, kept aside %d, counted as not kept %d\n", w.spoiled, poison, aside, counted)
+	fmt.Fprintf(&b, "poison\n  written %d, to be kept aside %d, kept aside %d, counted as not kept %d\n", w.spoiled.Load(), poison, aside, counted)
 	w.answersReport(&b)
 	fmt.Fprintf(&b, "violations %d\n%s", w.violations(), w.findings())
 	_, err = fmt.Fprint(w.out, b.String())
@@ -163,10 +163,11 @@ func (w *world) faultsReport(b *strings.Builder) {
 // answersReport says how long answers were anything but exact, at most.
 func (w *world) answersReport(b *strings.Builder) {
 	b.WriteString("answers\n")
-	for _, c := range w.collectors {
-		fmt.Fprintf(b, "  %s: flagged as degraded for at most %.1f s, no answer for at most %.1f s\n", c.name, c.flags.longest.Seconds(), c.mute.longest.Seconds())
+	for _, one := range w.watches() {
+		one.mu.Lock()
+		fmt.Fprintf(b, "  %s: flagged as degraded for at most %.1f s, no answer for at most %.1f s\n", one.name, one.flags.longest.Seconds(), one.mute.longest.Seconds())
+		one.mu.Unlock()
 	}
-	fmt.Fprintf(b, "  the feed: flagged for at most %.1f s, silent for at most %.1f s\n", w.feed.flags.longest.Seconds(), w.quiet.Seconds())
 	var longest recovery
 	for _, r := range w.recoveries {
 		if max(r.collectors, r.feed, r.agents) > max(longest.collectors, longest.feed, longest.agents) {

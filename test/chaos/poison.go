@@ -75,7 +75,7 @@ func (w *world) poisoning(ctx context.Context, cfg broker.Config) {
 		}
 		err := out.WriteMessages(ctx, kafkago.Message{Topic: telemetry.TelemetryTopic(centre), Key: key, Value: value, Headers: []kafkago.Header{{Key: poisoned, Value: []byte(header)}}})
 		if err == nil {
-			w.spoiled++
+			w.spoiled.Add(1)
 		}
 		select {
 		case <-ctx.Done():

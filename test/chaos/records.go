@@ -212,10 +212,12 @@ func (r *records) check(ctx context.Context) {
 		for _, c := range r.ledger.centres() {
 			figures[c] = r.scopes["centre/"+c].Figure
 		}
+		quiet := r.quiet
 		r.mu.Unlock()
 		r.feed.mu.Lock()
 		r.feed.why = why
 		r.feed.flags.note(why != "", now)
+		r.feed.mute.longest = quiet // it does not answer, it tells
 		for c, f := range figures {
 			r.centre(r.feed, c, f, now)
 		}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -62,7 +63,7 @@ type world struct {
 	stopDriving context.CancelFunc
 	end         context.CancelFunc
 	running     sync.WaitGroup
-	spoiled     int
+	spoiled     atomic.Int64 // what was written to do harm
 
 	mu     sync.Mutex // guards broken, what is up, and what collectors counted
 	up     map[*process.Process]string
