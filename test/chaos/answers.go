@@ -135,43 +135,38 @@ func (j *judge) poll(ctx context.Context, w *watch, addr string) {
 		case <-tick.C:
 		}
 		asked := time.Now()
-		doc, tag, err := ask(ctx, client, addr, j)
-		if ctx.Err() == nil {
-			j.take(w, doc, tag, err, asked)
+		doc, body, tag, err := ask(ctx, client, addr)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && body != nil:
+			j.violate(conservation, "%s answers what is no document: %v", w.name, err)
+		case err == nil && !strings.Contains(tag, cut): // each collector was cut off at another moment
+			j.compare(tag, body)
 		}
+		j.take(w, doc, tag, err, asked)
 	}
 }
 
-func ask(ctx context.Context, client *http.Client, addr string, j *judge) (*capacity.Document, string, error) {
+// ask asks a collector. Where the answer is no document, its bytes come with the error.
+func ask(ctx context.Context, client *http.Client, addr string) (doc *capacity.Document, body []byte, tag string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/v1/capacity?by=centre", nil)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, "", err
+	if body, err = io.ReadAll(resp.Body); err != nil {
+		return nil, nil, "", err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, "", errors.New(resp.Status)
+		return nil, nil, "", errors.New(resp.Status)
 	}
-	doc := &capacity.Document{}
-	if err := json.Unmarshal(body, doc); j == nil || err != nil {
-		if j == nil {
-			return doc, "", err
-		}
-		j.violate(conservation, "%s answers what is no document: %v", addr, err)
-		return nil, "", err
-	}
-	tag := resp.Header.Get("ETag")
-	if !strings.Contains(tag, cut) { // each collector was cut off at another moment
-		j.compare(tag, body)
-	}
-	return doc, tag, nil
+	doc = &capacity.Document{}
+	return doc, body, resp.Header.Get("ETag"), json.Unmarshal(body, doc)
 }
 
 // compare holds what two collectors answer at one revision against each other.

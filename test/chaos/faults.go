@@ -249,7 +249,7 @@ func rest(ctx context.Context, d time.Duration) {
 
 // rated is how many devices a collector has.
 func (c *collector) rated(ctx context.Context) (int64, error) {
-	doc, _, err := ask(ctx, &http.Client{Timeout: 5 * time.Second}, c.addr, nil)
+	doc, _, _, err := ask(ctx, &http.Client{Timeout: 5 * time.Second}, c.addr)
 	if err != nil {
 		return 0, err
 	}
