@@ -34,6 +34,9 @@ PROVINCE ?=
 API ?=
 # Arguments of `make bench-stream`, as in: make bench-stream STREAM="-watchers 1000 -query by=pool".
 STREAM ?=
+# Length and seed of `make chaos`.
+MINUTES ?= 5
+SEED ?= 1
 # What tests need beside the code: see the targets of these names.
 TESTED := deps-test kafka databases promtool grafana slurm nvmlsim browser boot
 # Length of one fuzz target's run, and of one benchmark's.
@@ -152,6 +155,12 @@ bench-stream: deps ## Measure 10,000 watchers of one collector's stream (about a
 	@mkdir -p bin
 	go build -o bin/bench-stream ./test/bench/stream
 	bin/bench-stream $(STREAM)
+
+.PHONY: chaos
+chaos: deps-test kafka nvmlsim ## Kill, stop and restart brokers, collectors and agents for MINUTES by the schedule of SEED, and hold every answer against the truth
+	@mkdir -p bin
+	go build -o bin/chaos ./test/chaos
+	bin/chaos -minutes $(MINUTES) -seed $(SEED)
 
 .PHONY: fuzz
 fuzz: deps ## Fuzz every parser for FUZZTIME each

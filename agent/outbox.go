@@ -114,6 +114,7 @@ func (o *outbox) report(g *report.Gatherer, now time.Time, rules state.Rules) {
 	b, err := o.encodeReport(g, now, rules)
 	o.troubles.say(o.log, "make a report", err)
 	if err == nil {
+		o.log.Debug("made a report", "seq", o.numbers[1].last)
 		o.stream.Put(spool.Record{Topic: telemetry.TelemetryTopic(o.centre), Key: o.key, Value: b})
 	}
 }

@@ -30,6 +30,11 @@ type Driver struct {
 	// Batch is how many records of a partition may share one of Kafka's batches. Many make for a quick driver; 1 is what
 	// a broker sees of agents, each of which writes a record every few seconds. Hundreds where zero.
 	Batch int
+	// Once leaves out the writer's own repetitions, so that a record that was acknowledged was sent once.
+	Once bool
+	// Sent is called with every record that was sent and whether the broker acknowledged it; nil where nobody wants to know. One that was
+	// not may have arrived all the same. It may not keep the bytes.
+	Sent func(topic string, key, value []byte, acknowledged bool)
 
 	records, bytes, failures, late atomic.Int64
 }
@@ -49,15 +54,18 @@ func (d *Driver) Counts() Counts {
 
 // Run drives the province by the clock until ctx ends, which is no error.
 func (d *Driver) Run(ctx context.Context) error {
-	_, transport, err := d.Broker.Client("exameter-simulate")
+	client, transport, err := d.Broker.Client("exameter-simulate")
 	if err != nil {
 		return err
 	}
 	defer transport.CloseIdleConnections()
 	w := &kafka.Writer{
-		Addr: kafka.TCP(d.Broker.Brokers...), Transport: transport, Balancer: kafka.Murmur2Balancer{},
+		Addr: client.Addr, Transport: client.Transport, Balancer: kafka.Murmur2Balancer{},
 		RequiredAcks: kafka.RequireAll, Compression: kafka.Lz4,
 		BatchSize: cmp.Or(d.Batch, 2*atOnce), BatchBytes: 240 << 10, BatchTimeout: 5 * time.Millisecond, MaxAttempts: 3,
+	}
+	if d.Once {
+		w.MaxAttempts = 1
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	// What is on its way when ctx ends may still arrive, so that the ledger knows.
@@ -117,6 +125,10 @@ func (d *Driver) send(ctx, sending context.Context, c *centre, b *batch, w *kafk
 	c.acknowledge(b, failed)
 	lost := int64(0)
 	for i := range b.messages {
+		if d.Sent != nil {
+			m := &b.messages[i]
+			d.Sent(m.topic, b.key(m), b.value(m), !failed(i))
+		}
 		if failed(i) {
 			lost++
 			continue

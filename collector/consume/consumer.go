@@ -147,7 +147,7 @@ func New(cfg Config, out chan<- *Batch) *Consumer {
 func (c *Consumer) Run(ctx context.Context) error {
 	var followers sync.WaitGroup
 	defer followers.Wait()
-	wait := backoff{min: 200 * time.Millisecond, max: 5 * time.Second}
+	wait := backoff{min: 200 * time.Millisecond, max: longestPause}
 	for ctx.Err() == nil {
 		next := c.cfg.Every
 		if err := c.look(ctx); err != nil {

@@ -276,6 +276,57 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestPauses wants the pauses between attempts to grow while a partition cannot be read, and to begin anew once it could be for a while, though
+// nothing stood in it.
+func TestPauses(t *testing.T) {
+	c := cluster(t, 1)
+	topics(t, c, "a", 1, 0)
+	topic := telemetry.InventoryTopic("a")
+	var mu sync.Mutex
+	var pauses []time.Duration
+	consumer, _ := follow(t, c, func(cfg *Config) {
+		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == "retry_in" || a.Key == "in" {
+				mu.Lock()
+				defer mu.Unlock()
+				pauses = append(pauses, a.Value.Duration())
+			}
+			return a
+		}}))
+	})
+	interrupt := func() time.Duration {
+		mu.Lock()
+		n := len(pauses)
+		mu.Unlock()
+		wait(t, "the end of a session", func() bool {
+			consumer.mu.Lock()
+			for _, f := range consumer.followers {
+				f.moved.Store(time.Now().Add(-time.Hour).UnixNano())
+			}
+			consumer.mu.Unlock()
+			consumer.unstick()
+			mu.Lock()
+			defer mu.Unlock()
+			return len(pauses) > n
+		})
+		mu.Lock()
+		defer mu.Unlock()
+		return pauses[len(pauses)-1]
+	}
+	last := time.Duration(0)
+	for range 5 {
+		last = interrupt()
+	}
+	if last < time.Second {
+		t.Errorf("the fifth pause in a row is %s", last)
+	}
+	wait(t, topic+" to be read", func() bool { return consumer.Stats().Failing == 0 })
+	time.Sleep(longestPause + last)
+	if again := interrupt(); again > 200*time.Millisecond {
+		t.Errorf("the pause after a time in order is %s", again)
+	}
+}
+
 // TestCorruptBatch skips what cannot be read after trying three times.
 func TestCorruptBatch(t *testing.T) {
 	c := New(Config{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now}, make(chan *Batch, 8))

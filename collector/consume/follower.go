@@ -14,6 +14,9 @@ import (
 // stallAfter is how long a follower may stand still with records before it, or without an answer.
 const stallAfter = 30 * time.Second
 
+// longestPause is the longest time between two attempts to reach a broker: what a broker's return is noticed later at most.
+const longestPause = 2 * time.Second
+
 // A partition that is followed closely yields a record or two an answer, and then most of the work is asking. After so
 // few bytes the next question waits a little, so that the answer to it is worth its while.
 const (
@@ -58,14 +61,15 @@ func (f *follower) run(ctx context.Context) {
 		f.busy.Store(false)
 		f.touch()
 	}
-	wait := backoff{min: 100 * time.Millisecond, max: 5 * time.Second}
+	wait := backoff{min: 100 * time.Millisecond, max: longestPause}
 	for ctx.Err() == nil {
-		before := f.next
+		before, began := f.next, time.Now()
 		err := f.session(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if f.next > before {
+		// A partition to which nothing is written, as an inventory mostly is, was in order as well.
+		if f.next > before || time.Since(began) > longestPause {
 			wait.reset()
 		}
 		f.c.reconnects.Add(1)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/exameter/exameter/internal/broker"
@@ -102,5 +103,39 @@ func TestCreateIsIdempotentAndCoPartitions(t *testing.T) {
 	}
 	if _, err := broker.Create(ctx, client, broker.CentreTopics("zunyi", 1), 3); err == nil || !strings.Contains(err.Error(), "inventory.zunyi") {
 		t.Errorf("three replicas on one broker passed, or the topic was not named: %v", err)
+	}
+}
+
+// TestLeaderMoves has another broker lead a topic that a writer writes to: the writer finds it at once, and not when its picture of the
+// cluster is five minutes old.
+func TestLeaderMoves(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.SeedTopics(1, "t"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	cfg := broker.Config{Brokers: cluster.ListenAddrs()}
+	client, transport, err := cfg.Client("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer transport.CloseIdleConnections()
+	w := &kafka.Writer{Addr: client.Addr, Transport: client.Transport, Topic: "t", RequiredAcks: kafka.RequireAll, BatchSize: 1, MaxAttempts: 1}
+	defer w.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for leader := range int32(3) {
+		if err := cluster.MoveTopicPartition("t", 0, leader); err != nil {
+			t.Fatal(err)
+		}
+		for tries := 1; ; tries++ {
+			err := w.WriteMessages(ctx, kafka.Message{Value: []byte("v")})
+			if err == nil {
+				break
+			}
+			if tries == 2 {
+				t.Fatalf("led by broker %d: the second write fails too: %v", leader, err)
+			}
+		}
 	}
 }

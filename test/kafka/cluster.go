@@ -8,7 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,6 +18,8 @@ import (
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/exameter/exameter/test/process"
 )
 
 // readyWithin bounds the start of a cluster, and the restart of a broker, on a slow and busy machine.
@@ -33,6 +35,8 @@ type Options struct {
 	Settings map[string]string
 	// Secure, where it is given, keeps strangers out.
 	Secure *Secure
+	// Relayed makes a second way to the brokers, which RelayedAddrs tells and Cut cuts. It does not go together with Secure.
+	Relayed bool
 }
 
 // Cluster is a set of running brokers. Its methods may be called from several goroutines.
@@ -42,6 +46,7 @@ type Cluster struct {
 
 	mu      sync.Mutex
 	brokers []*broker
+	relays  []*relay
 }
 
 // Run starts a cluster for a test and stops it when the test ends. Brokers' logs are shown where the test failed.
@@ -78,6 +83,16 @@ func Start(ctx context.Context, dir string, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Relayed {
+		for _, b := range c.brokers {
+			r, err := startRelay(b.mutual, b.sasl)
+			if err != nil {
+				c.Close()
+				return nil, err
+			}
+			c.relays = append(c.relays, r)
+		}
+	}
 	id := clusterID()
 	for _, b := range c.brokers {
 		if err := b.format(ctx, id, o.Secure.formatting()); err != nil {
@@ -107,6 +122,22 @@ func (c *Cluster) Addrs() []string {
 	return addrs
 }
 
+// RelayedAddrs are the brokers' addresses for those who reach them by the second way.
+func (c *Cluster) RelayedAddrs() []string {
+	addrs := make([]string, len(c.brokers))
+	for i, b := range c.brokers {
+		addrs[i] = b.mutual
+	}
+	return addrs
+}
+
+// Cut lets nothing through any more on the second way to the brokers, or everything again.
+func (c *Cluster) Cut(yes bool) {
+	for _, r := range c.relays {
+		r.cut(yes)
+	}
+}
+
 // PIDs are the numbers of the brokers' processes.
 func (c *Cluster) PIDs() []int {
 	c.mu.Lock()
@@ -132,16 +163,38 @@ func (c *Cluster) Kill(i int) error {
 	return c.brokers[i].kill()
 }
 
-// Restart starts broker i again on its old data and address, and returns when it serves.
-func (c *Cluster) Restart(ctx context.Context, i int) error {
+// Restart starts brokers again on their old data and addresses, and returns when they serve. Where all were down, those that make a quorum
+// have to be started together.
+func (c *Cluster) Restart(ctx context.Context, which ...int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
-	if err := c.brokers[i].start(); err != nil {
-		return err
+	for _, i := range which {
+		if err := c.brokers[i].start(); err != nil {
+			return err
+		}
 	}
-	return c.brokers[i].serving(ctx, 1)
+	for _, i := range which {
+		if err := c.brokers[i].serving(ctx, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Running reports whether broker i has not ended.
+func (c *Cluster) Running(i int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.brokers[i].running()
+}
+
+// Signal sends a signal to broker i: SIGSTOP makes it stand still as a suspended machine does.
+func (c *Cluster) Signal(i int, s os.Signal) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.brokers[i].process.Signal(s)
 }
 
 // Log returns the end of what broker i logged.
@@ -153,6 +206,9 @@ func (c *Cluster) Close() {
 	defer c.mu.Unlock()
 	for _, b := range c.brokers {
 		_ = b.kill() // Nothing is lost that a test still wants.
+	}
+	for _, r := range c.relays {
+		r.close()
 	}
 }
 
@@ -168,7 +224,7 @@ func (c *Cluster) ready(ctx context.Context) error {
 // plan chooses ports and writes every broker's properties.
 func plan(dir, classpath string, o Options) (*Cluster, error) {
 	n := max(o.Brokers, 1)
-	ports, err := freePorts(4 * n)
+	addrs, err := process.FreeAddrs(4 * n)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +236,7 @@ func plan(dir, classpath string, o Options) (*Cluster, error) {
 	for i := range n {
 		b := &broker{
 			id: i + 1, dir: filepath.Join(dir, "broker"+strconv.Itoa(i+1)),
-			addr: loopback(ports[4*i]), controller: loopback(ports[4*i+1]), sasl: loopback(ports[4*i+2]), mutual: loopback(ports[4*i+3]),
+			addr: addrs[4*i], controller: addrs[4*i+1], sasl: addrs[4*i+2], mutual: addrs[4*i+3],
 			classpath: classpath, heap: heap,
 		}
 		c.brokers = append(c.brokers, b)
@@ -197,7 +253,11 @@ func plan(dir, classpath string, o Options) (*Cluster, error) {
 		if err := os.MkdirAll(b.dir, 0o755); err != nil {
 			return nil, err
 		}
-		extra, err := o.Secure.with(b, o.Settings)
+		given := o.Settings
+		if o.Relayed {
+			given = relayed(b, given)
+		}
+		extra, err := o.Secure.with(b, given)
 		if err != nil {
 			return nil, err
 		}
@@ -206,6 +266,18 @@ func plan(dir, classpath string, o Options) (*Cluster, error) {
 		}
 	}
 	return c, nil
+}
+
+// relayed adds the listener to which a broker's relay leads.
+func relayed(b *broker, given map[string]string) map[string]string {
+	all := maps.Clone(given)
+	if all == nil {
+		all = map[string]string{}
+	}
+	all["listeners"] = fmt.Sprintf("CLIENT://%s,CONTROLLER://%s,RELAYED://%s", b.addr, b.controller, b.sasl)
+	all["advertised.listeners"] = fmt.Sprintf("CLIENT://%s,RELAYED://%s", b.addr, b.mutual)
+	all["listener.security.protocol.map"] = "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT,RELAYED:PLAINTEXT"
+	return all
 }
 
 // jars returns the Java class path of Kafka, or says how to get it.
@@ -220,22 +292,6 @@ func jars() (string, error) {
 	}
 	return filepath.Join(lib, "*"), nil
 }
-
-// freePorts holds n ports open at once, so that they differ, and lets them go.
-func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", loopback(0))
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports, nil
-}
-
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // clusterID makes a Kafka UUID: 16 bytes in URL-safe base64. One that begins with a hyphen would read as an option.
 func clusterID() string {
