@@ -33,9 +33,10 @@ func MirrorSettings(centre, province []string) map[string]string {
 		"refresh.topics.interval.seconds": "5",
 		// What is kept in order and written once by its producer stays so; inventories are small and records few, so each may wait a little.
 		"province.producer.enable.idempotence": "true", "province.producer.compression.type": "lz4", "province.producer.linger.ms": "20",
-		// A mirror that was cut off for longer than its session goes on at once, and not after five minutes.
-		"scheduled.rebalance.max.delay.ms": "0",
-		"tasks.max":                        "2",
+		// A mirror that was cut off for longer than its session (10 s) goes on at once, and not after five minutes, which is the default. Without the
+		// target's name before it the setting has no effect.
+		"province.scheduled.rebalance.max.delay.ms": "0",
+		"tasks.max": "2",
 	}
 	for _, topic := range []string{"offset.storage", "status.storage", "config.storage", "offset-syncs.topic", "checkpoints.topic", "heartbeats.topic"} {
 		s[topic+".replication.factor"] = "1"
