@@ -38,7 +38,7 @@ STREAM ?=
 MINUTES ?= 5
 SEED ?= 1
 # What tests need beside the code: see the targets of these names.
-TESTED := deps-test kafka databases promtool grafana slurm nvmlsim browser boot
+TESTED := deps-test kafka mirror databases promtool grafana slurm nvmlsim browser boot
 # Length of one fuzz target's run, and of one benchmark's.
 FUZZTIME ?= 20s
 # How long make test lets hostile exporters serve what they like.
@@ -179,7 +179,7 @@ fuzz-api: build ## Ask a demo's API what its own document allows and what it doe
 .PHONY: clean
 clean: ## Remove what was built and fetched here
 	@[ ! -d .cache/boot ] || [ "$$(id -u)" = 0 ] || sudo -n rm -rf .cache/boot
-	rm -rf bin dist test/kafka/target test/console/node_modules test/console/screenshots .cache
+	rm -rf bin dist test/kafka/target test/kafka/mirror/target test/console/node_modules test/console/screenshots .cache
 	$(MAKE) -C test/nvmlsim clean
 
 # Set-up. Each checks first, and is quick where there is nothing to do.
@@ -206,6 +206,14 @@ kafka: deps-test test/kafka/target/lib ## Fetch the Apache Kafka that the tests 
 test/kafka/target/lib: test/kafka/pom.xml
 	rm -rf $@
 	mvn -q -B -f test/kafka/pom.xml dependency:copy-dependencies </dev/null
+	@touch $@
+
+.PHONY: mirror
+mirror: deps-test test/kafka/mirror/target/lib ## Fetch the MirrorMaker 2 that the tests start
+
+test/kafka/mirror/target/lib: test/kafka/mirror/pom.xml
+	rm -rf $@
+	mvn -q -B -f test/kafka/mirror/pom.xml dependency:copy-dependencies </dev/null
 	@touch $@
 
 .PHONY: databases
