@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,7 +22,7 @@ func TestOutOfFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	var before unix.Rlimit
-	few := unix.Rlimit{Cur: uint64(w.highestFile() + 5), Max: 1 << 16}
+	few := unix.Rlimit{Cur: uint64(w.freeFile() + 4), Max: 1 << 16}
 	if err := unix.Prlimit(w.collector.PID(), unix.RLIMIT_NOFILE, nil, &before); err != nil {
 		t.Fatal(err)
 	}
@@ -71,18 +70,22 @@ func TestOutOfFiles(t *testing.T) {
 	}
 }
 
-// highestFile is the highest file descriptor of the collector.
-func (w *world) highestFile() int {
+// freeFile is the lowest file descriptor that the collector does not use, which is the next that it gets.
+func (w *world) freeFile() int {
 	w.Helper()
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", w.collector.PID()))
 	if err != nil {
 		w.Fatal(err)
 	}
-	var all []int
+	used := map[int]bool{}
 	for _, e := range entries {
 		if n, err := strconv.Atoi(e.Name()); err == nil {
-			all = append(all, n)
+			used[n] = true
 		}
 	}
-	return slices.Max(all)
+	n := 0
+	for used[n] {
+		n++
+	}
+	return n
 }
