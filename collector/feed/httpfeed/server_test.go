@@ -76,13 +76,13 @@ func province() *capacity.Snapshot {
 }
 
 // handler answers from the snapshot; ready says whether it may.
-func handler(t *testing.T, s *capacity.Snapshot, ready bool) http.Handler {
+func handler(t testing.TB, s *capacity.Snapshot, ready bool) http.Handler {
 	t.Helper()
 	return Handler(source(t, s, ready))
 }
 
 // source is that of handler, before anything is answered.
-func source(t *testing.T, s *capacity.Snapshot, ready bool) Source {
+func source(t testing.TB, s *capacity.Snapshot, ready bool) Source {
 	t.Helper()
 	reg, err := registry.Read(strings.NewReader(centres), "registry.yaml")
 	if err != nil {
