@@ -36,6 +36,8 @@ API ?=
 STREAM ?=
 # What tests need beside the code: see the targets of these names.
 TESTED := deps-test kafka databases promtool grafana slurm nvmlsim browser boot
+# How long make soak runs.
+MINUTES ?= 20
 # Length of one fuzz target's run, and of one benchmark's.
 FUZZTIME ?= 20s
 # How long make test lets hostile exporters serve what they like.
@@ -87,7 +89,7 @@ race: $(TESTED) ## Run all tests under the race detector
 	go test -race -timeout 20m ./...
 
 .PHONY: check
-check: deps format vet portable lint modules generated ## Check format, vet, other processors, lint, modules, generated files and imports
+check: deps format vet portable lint modules generated corpora ## Check format, vet, other processors, lint, modules, generated files and imports, and feed every parser its corpus
 
 .PHONY: format
 format: deps
@@ -122,6 +124,11 @@ generated: deps
 	go test -count=1 ./test/house ./dashboards/gen
 	go test -count=1 -run 'Docs|Wire' $(GENERATED)
 
+# What fuzzing found before, and what every parser was given to begin with, is read again; make fuzz looks for more.
+.PHONY: corpora
+corpora: deps
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | xargs go test -run '^Fuzz'
+
 .PHONY: docs
 docs: deps ## Write the generated parts of docs/ anew
 	go test -count=1 -run 'Docs|Wire' $(GENERATED) -update
@@ -152,6 +159,11 @@ bench-stream: deps ## Measure 10,000 watchers of one collector's stream (about a
 	@mkdir -p bin
 	go build -o bin/bench-stream ./test/bench/stream
 	bin/bench-stream $(STREAM)
+
+.PHONY: soak
+soak: build nvmlsim ## Run a collector and an agent under load for MINUTES, and fail where either keeps growing
+	@go build -o bin/soak ./test/soak
+	bin/soak -for $(MINUTES)m
 
 .PHONY: fuzz
 fuzz: deps ## Fuzz every parser for FUZZTIME each
