@@ -19,7 +19,7 @@ const (
 	perDevice  = 320      // an accelerator's or processor set's share of the fleet, of the claims, and of the sums
 	perHost    = 1500     // names, and what the host told of itself
 	perPart    = 96 << 10 // a session with a broker, its buffers, the part's sums
-	perWatcher = 48 << 10 // stack, connection, buffers: not of the heap, most of it
+	perWatcher = 48 << 10 // connection, buffers, stack
 	resident   = 24 << 20 // what is resident beside the heap: the program's own pages, and those that the system has not taken back
 )
 
@@ -37,8 +37,8 @@ func TestMemory(t *testing.T) {
 			}
 			all, _ := w.province.Hosts()
 			parts := int(w.metrics()[`exameter_parts_owned`])
-			heap := int64(base + kept + perDevice*w.province.Devices() + perHost*all + perPart*parts)
-			whole := resident + 2*heap + int64(perWatcher*c.watchers)
+			heap := int64(base + kept + perDevice*w.province.Devices() + perHost*all + perPart*parts + perWatcher*c.watchers)
+			whole := resident + 2*heap
 			const mib = 1 << 20
 			t.Logf("%d hosts, %d devices, %d parts, %d watchers: heap %.1f MiB, may be %.1f; resident %.1f MiB, may be %.1f", all, w.province.Devices(), parts,
 				c.watchers, float64(least)/mib, float64(heap)/mib, float64(most)/mib, float64(whole)/mib)
