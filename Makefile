@@ -34,7 +34,7 @@ PROVINCE ?=
 API ?=
 # Arguments of `make bench-stream`, as in: make bench-stream STREAM="-watchers 1000 -query by=pool".
 STREAM ?=
-# Length and seed of `make chaos`.
+# How long `make chaos` and `make soak` run (20 is a good time for a soak), and the seed of chaos.
 MINUTES ?= 5
 SEED ?= 1
 # What tests need beside the code: see the targets of these names.
@@ -90,7 +90,7 @@ race: $(TESTED) ## Run all tests under the race detector
 	go test -race -timeout 20m ./...
 
 .PHONY: check
-check: deps format vet portable lint modules generated ## Check format, vet, other processors, lint, modules, generated files and imports
+check: deps format vet portable lint modules generated corpora ## Check format, vet, other processors, lint, modules, generated files and imports, and feed every parser its corpus
 
 .PHONY: format
 format: deps
@@ -124,6 +124,11 @@ modules: deps
 generated: deps
 	go test -count=1 ./test/house ./dashboards/gen
 	go test -count=1 -run 'Docs|Wire' $(GENERATED)
+
+# What fuzzing found before, and what every parser was given to begin with, is read again; make fuzz looks for more.
+.PHONY: corpora
+corpora: deps
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | xargs go test -run '^Fuzz'
 
 .PHONY: docs
 docs: deps ## Write the generated parts of docs/ anew
@@ -161,6 +166,11 @@ chaos: deps-test kafka nvmlsim ## Kill, stop and restart brokers, collectors and
 	@mkdir -p bin
 	go build -o bin/chaos ./test/chaos
 	bin/chaos -minutes $(MINUTES) -seed $(SEED)
+
+.PHONY: soak
+soak: build nvmlsim ## Run a collector and an agent under load for MINUTES, and fail where either keeps growing
+	@go build -o bin/soak ./test/soak
+	bin/soak -for $(MINUTES)m
 
 .PHONY: fuzz
 fuzz: deps ## Fuzz every parser for FUZZTIME each

@@ -292,7 +292,7 @@ func (c *collector) run(ctx context.Context, listener net.Listener) error {
 		Stream: c.stream, Past: c.past,
 	})
 	defer c.peers.client.CloseIdleConnections()
-	answering.Go(func() { fail(httpfeed.Serve(later, c.guard.Listener(listener), c.guard.Wrap(handler, needed))) })
+	answering.Go(func() { fail(httpfeed.Serve(later, c.guard.Listener(listener), c.guard.Wrap(handler, needed), c.log)) })
 	keeping.Go(func() { c.quarantine.Run(later) })
 	keeping.Go(func() { c.stream.Run(later) })
 	addr := listener.Addr().String()

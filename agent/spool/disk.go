@@ -236,8 +236,7 @@ func (d *Disk) extend(up, n int64) error {
 	if err := d.endSegment(); err != nil {
 		return err
 	}
-	var fs unix.Statfs_t
-	if err := unix.Statfs(d.o.Dir, &fs); err == nil && fs.Bavail < fs.Blocks/100*freeShare {
+	if !spare(d.o.Dir) {
 		if len(d.segments) < 2 {
 			return ErrFull
 		}

@@ -89,6 +89,7 @@ func (p *program) check(ctx context.Context, r *check.Report, wanted func(string
 	var orders state.Orders
 	if wanted("state") {
 		remembered, orders = checkState(r, c, found)
+		checkSpool(r, c, found)
 	}
 	if wanted("sources") {
 		boot := ""

@@ -37,8 +37,8 @@ func (p *program) checkCommand() *cobra.Command {
 	var format string
 	c := &cobra.Command{
 		Use: "check", Short: "Say in plain words whether everything is in place, and what to do",
-		Long: "Looks at the configuration, the registry, the catalogue, the brokers, the topics, the group, the address that is listened at\n" +
-			"and the unit: a line each (ok, warn or FAIL), and what to do where something must be done. Called by root it looks as\n" +
+		Long: "Looks at the configuration, the registry, the catalogue, the brokers, the topics, the group, the address that is listened at,\n" +
+			"who may ask there, and the unit: a line each (ok, warn or FAIL), and what to do where something must be done. Called by root it looks as\n" +
 			"the user " + user + ", as the collector does.\n\n" +
 			"Exits with 0 where the collector can work, warnings or not; with 1 where something must be mended; with 2 where it was\n" +
 			"called wrongly. It changes nothing.",
@@ -102,6 +102,7 @@ func (p *program) check(ctx context.Context, r *check.Report, wanted func(string
 	}
 	if wanted("http") {
 		checkListen(r, cfg.HTTP.Listen, running)
+		checkAccess(r, &cfg.HTTP, time.Now())
 	}
 }
 

@@ -108,6 +108,18 @@ func (t *TLS) load() (*credentials, error) {
 	return c, nil
 }
 
+// Leaf reads what a listener would show: its certificate, which its key fits, and the key is nobody else's to read.
+func (t *TLS) Leaf() (*x509.Certificate, error) {
+	if err := Private(t.Key); err != nil {
+		return nil, err
+	}
+	c, err := t.load()
+	if err != nil {
+		return nil, err
+	}
+	return c.cert.Leaf, nil
+}
+
 // Pool reads authorities from a PEM file.
 func Pool(path string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(path)

@@ -178,6 +178,9 @@ func ValidExpiry(s string) error {
 	return err
 }
 
+// Until is when a token of a list that was loaded expires; zero: never.
+func (t *Token) Until() time.Time { return t.until }
+
 // caller is somebody who was recognised.
 type caller struct {
 	name   string

@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // MaxBytes bounds a configuration file.
@@ -49,6 +50,9 @@ func Read(r io.Reader, name string, v any) error {
 		return fmt.Errorf("%s: more than one YAML document", name)
 	}
 	if len(file.Docs) == 1 && file.Docs[0].Body != nil {
+		if t := tagOf(file.Docs[0].Body); t != nil {
+			return fmt.Errorf("%s:%d:%d: %s is a tag, which nothing here has", name, t.Position.Line, t.Position.Column, t.Value)
+		}
 		if err := yaml.NewDecoder(strings.NewReader(string(b)), yaml.Strict()).Decode(v); err != nil && !errors.Is(err, io.EOF) {
 			return place(name, err)
 		}
@@ -71,6 +75,22 @@ func Read(r io.Reader, name string, v any) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// tags finds the first tag (!name) of a document, which the decoder cannot be trusted with: it panics where a list or a map is wanted.
+type tags struct{ first *token.Token }
+
+func (f *tags) Visit(n ast.Node) ast.Visitor {
+	if t, ok := n.(*ast.TagNode); ok && f.first == nil {
+		f.first = t.GetToken()
+	}
+	return f
+}
+
+func tagOf(body ast.Node) *token.Token {
+	f := &tags{}
+	ast.Walk(f, body)
+	return f.first
 }
 
 // Error says what is wrong with the value of one key, named by its path (kafka.brokers, centres[2].id).

@@ -101,6 +101,15 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
+func TestTagsAreRefused(t *testing.T) {
+	var s struct{ Names []string }
+	for _, in := range []string{"names: !0 x\n", "names: [a, !!str b]\n", "!t\nnames: []\n"} {
+		if err := config.Read(strings.NewReader(in), "f.yaml", &s); err == nil || !strings.Contains(err.Error(), "f.yaml:1:") || !strings.Contains(err.Error(), "is a tag") {
+			t.Errorf("%q: %v", in, err)
+		}
+	}
+}
+
 func TestExpand(t *testing.T) {
 	t.Setenv(config.Credentials, "/run/credentials/x.service")
 	for path, want := range map[string]string{

@@ -114,6 +114,21 @@ static void sleep_for(double s) {
 	while (nanosleep(&t, &t) != 0 && errno == EINTR) {}
 }
 
+// pause_for sleeps as long as the rules say: those of the library, or of a card. It ends when they say so no longer.
+static void pause_for(const char *function, int card) {
+	for (double begun = now();; ) {
+		bool sentinel = false;
+		double hang = 0;
+		pthread_mutex_lock(&lock);
+		refresh();
+		act(card < 0 ? &world.rules : &world.card[card].rules, function, &sentinel, &hang);
+		pthread_mutex_unlock(&lock);
+		double left = begun + hang - now();
+		if (left <= 0) return;
+		sleep_for(left < 0.02 ? left : 0.02);
+	}
+}
+
 static bool is_lost(const struct card *c) { return c->lost != NOT_LOST && now() >= c->lost_base + c->lost_at; }
 
 // at is the place a handle points to.
@@ -148,7 +163,7 @@ static nvmlReturn_t enter(const char *function) {
 	nvmlReturn_t r = act(&world.rules, function, &sentinel, &hang);
 	if (r == NVML_SUCCESS && users == 0 && strcmp(function, "Init")) r = NVML_ERROR_UNINITIALIZED;
 	pthread_mutex_unlock(&lock);
-	sleep_for(hang);
+	if (hang > 0) pause_for(function, -1);
 	return r;
 }
 
@@ -170,7 +185,7 @@ static nvmlReturn_t reach(nvmlDevice_t d, const char *function, bool identity, s
 		at->mig = &at->card.instance[mig];
 	}
 	r = act(&at->card.rules, function, &at->sentinel, &hang);
-	sleep_for(hang);
+	if (hang > 0) pause_for(function, (int)at->index);
 	if (gone || (is_lost(&at->card) && !(identity && at->card.lost == LOST_DYNAMIC))) return NVML_ERROR_GPU_IS_LOST;
 	return r;
 }

@@ -82,3 +82,18 @@ func TestKernelAccount(t *testing.T) {
 		t.Errorf("junk gives %+v", got)
 	}
 }
+
+// FuzzGPU reads any account of a card by the kernel driver. What is taken of it is a usable text.
+func FuzzGPU(f *testing.F) {
+	for _, text := range []string{
+		"", "Model: \t\t NVIDIA H200\nGPU UUID: \t GPU-5eed0000-0000-4000-8000-000000000000\nVideo BIOS: 96.00\n", "GPU UUID: GPU-????????", "Model: \xff\n", "Model: [N/A]\nModel: A\n", ":\n:::\n",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		g := parseGPU(strings.NewReader(s))
+		if g.uuid != uuidText(g.uuid) || g.model != text(g.model) || g.vbios != text(g.vbios) {
+			t.Errorf("%q gives %+v", s, g)
+		}
+	})
+}

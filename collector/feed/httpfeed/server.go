@@ -7,9 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -91,10 +95,29 @@ func routes(src Source) *routed {
 	return mux
 }
 
+// complaints are what the server has to say of connections that come to nothing: that no more can be opened, or that somebody spoke no TLS.
+// There may be many of them, and one a second is enough.
+type complaints struct {
+	log *slog.Logger
+	mu  sync.Mutex
+	at  time.Time
+}
+
+func (c *complaints) Write(line []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := time.Now(); now.Sub(c.at) >= time.Second {
+		c.at = now
+		c.log.Warn("a connection came to nothing", "error", strings.TrimSpace(string(line)))
+	}
+	return len(line), nil
+}
+
 // Serve answers on l until ctx ends, and then lets requests finish for two seconds.
-func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
+func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	s := &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		ErrorLog: stdlog.New(&complaints{log: log}, "", 0),
+		Handler:  h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 	}
 	stopped := make(chan error, 1)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -75,13 +76,13 @@ func province() *capacity.Snapshot {
 }
 
 // handler answers from the snapshot; ready says whether it may.
-func handler(t *testing.T, s *capacity.Snapshot, ready bool) http.Handler {
+func handler(t testing.TB, s *capacity.Snapshot, ready bool) http.Handler {
 	t.Helper()
 	return Handler(source(t, s, ready))
 }
 
 // source is that of handler, before anything is answered.
-func source(t *testing.T, s *capacity.Snapshot, ready bool) Source {
+func source(t testing.TB, s *capacity.Snapshot, ready bool) Source {
 	t.Helper()
 	reg, err := registry.Read(strings.NewReader(centres), "registry.yaml")
 	if err != nil {
@@ -254,7 +255,7 @@ func TestServeStops(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, l, handler(t, province(), true)) }()
+	go func() { done <- Serve(ctx, l, handler(t, province(), true), slog.New(slog.DiscardHandler)) }()
 	slow, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
