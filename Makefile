@@ -164,8 +164,8 @@ bench-stream: deps ## Measure 10,000 watchers of one collector's stream (about a
 
 .PHONY: fuzz
 fuzz: deps ## Fuzz every parser for FUZZTIME each
-	@grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . >/dev/null || { echo 'no fuzz targets'; exit 1; }
-	@grep -rloE --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+	@grep -rhoE --exclude-dir=.cache --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . >/dev/null || { echo 'no fuzz targets'; exit 1; }
+	@grep -rloE --exclude-dir=.cache --include='*_test.go' '^func Fuzz' . | while read -r file; do \
 		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file"); do \
 			echo "$$name in $$(dirname "$$file")"; \
 			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \

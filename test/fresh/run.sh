@@ -2,7 +2,7 @@
 # run.sh TARGET...: what README promises of a machine that has nothing. Makes a Debian in its smallest form, as a root of its own (the release is
 # FRESH_SUITE, or this machine's own), copies a clean clone of what is committed into it, and there installs git and make, then runs `make demo` and each
 # target. Only the way to package registries comes from this machine: proxies, certificates, and where apt, pip, npm, Maven and Go are told to look.
-# What has been built there stays in .cache/fresh/machine until the next run, to be looked at. Takes root, or sudo without a password.
+# Where something fails, the machine stays in .cache/fresh/machine to be looked at. Takes root, or sudo without a password.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -85,4 +85,5 @@ make_machine
 step sh -c 'apt-get -qq update && apt-get -qq install -y --no-install-recommends git make ca-certificates >/dev/null 2>&1'
 step make demo DEMO="--for 20s -o json"
 for target; do step make "$target"; done
+as_root rm -rf "$machine"
 say "a bare $suite does it all"
