@@ -39,6 +39,10 @@ MINUTES ?= 5
 SEED ?= 1
 # What tests need beside the code: see the targets of these names.
 TESTED := deps-test kafka mirror databases promtool grafana slurm nvmlsim browser boot
+# What `make test-fresh` runs on its bare machine beside `make demo`: targets, or all for what continuous integration runs. And which Debian or
+# Ubuntu that is, as in: make test-fresh FRESH_TESTS=all FRESH_SUITE=trixie.
+FRESH_TESTS ?= check
+FRESH_SUITE ?=
 # Length of one fuzz target's run, and of one benchmark's.
 FUZZTIME ?= 20s
 # How long make test lets hostile exporters serve what they like.
@@ -85,6 +89,10 @@ test-console: deps-test browser ## Look at the console with a real Chromium; pic
 test-boot: deps-test nvmlsim boot ## Boot a Debian in a container, and install, start, reload, drain, upgrade and purge the packages there
 	go test -count=1 -timeout 10m -v ./test/boot
 
+.PHONY: test-fresh
+test-fresh: deps-test ## Make a Debian that has nothing, and run make demo and FRESH_TESTS there, from a clean clone of what is committed (some ten minutes)
+	FRESH_SUITE=$(FRESH_SUITE) test/fresh/run.sh $(FRESH_TESTS:all=check test)
+
 .PHONY: race
 race: $(TESTED) ## Run all tests under the race detector
 	go test -race -timeout 20m ./...
@@ -123,12 +131,13 @@ modules: deps
 .PHONY: generated
 generated: deps
 	go test -count=1 ./test/house ./dashboards/gen
+	go test -count=1 -run 'Messages|Links|Attempts|Readme' ./test/guides
 	go test -count=1 -run 'Docs|Wire' $(GENERATED)
 
 # What fuzzing found before, and what every parser was given to begin with, is read again; make fuzz looks for more.
 .PHONY: corpora
 corpora: deps
-	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | xargs go test -run '^Fuzz'
+	@grep -rl --exclude-dir=.cache --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | xargs go test -run '^Fuzz'
 
 .PHONY: docs
 docs: deps ## Write the generated parts of docs/ anew
@@ -174,8 +183,8 @@ soak: build nvmlsim ## Run a collector and an agent under load for MINUTES, and 
 
 .PHONY: fuzz
 fuzz: deps ## Fuzz every parser for FUZZTIME each
-	@grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . >/dev/null || { echo 'no fuzz targets'; exit 1; }
-	@grep -rloE --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+	@grep -rhoE --exclude-dir=.cache --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . >/dev/null || { echo 'no fuzz targets'; exit 1; }
+	@grep -rloE --exclude-dir=.cache --include='*_test.go' '^func Fuzz' . | while read -r file; do \
 		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file"); do \
 			echo "$$name in $$(dirname "$$file")"; \
 			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
@@ -188,7 +197,7 @@ fuzz-api: build ## Ask a demo's API what its own document allows and what it doe
 
 .PHONY: clean
 clean: ## Remove what was built and fetched here
-	@[ ! -d .cache/boot ] || [ "$$(id -u)" = 0 ] || sudo -n rm -rf .cache/boot
+	@for made in .cache/boot .cache/fresh; do [ ! -d $$made ] || [ "$$(id -u)" = 0 ] || sudo -n rm -rf $$made; done
 	rm -rf bin dist test/kafka/target test/kafka/mirror/target test/console/node_modules test/console/screenshots .cache
 	$(MAKE) -C test/nvmlsim clean
 

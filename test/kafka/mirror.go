@@ -30,6 +30,8 @@ func MirrorSettings(centre, province []string) map[string]string {
 		"replication.policy.class": "org.apache.kafka.connect.mirror.IdentityReplicationPolicy",
 		// Topics are made beforehand, with the settings that Exameter needs; nothing of them is taken from the centre.
 		"sync.topic.configs.enabled": "false", "sync.topic.acls.enabled": "false",
+		// The centre is only read, and no consumer groups move.
+		"centre->province.offset-syncs.topic.location": "target", "sync.group.offsets.enabled": "false",
 		"refresh.topics.interval.seconds": "5",
 		// What is kept in order and written once by its producer stays so; inventories are small and records few, so each may wait a little.
 		"province.producer.enable.idempotence": "true", "province.producer.compression.type": "lz4", "province.producer.linger.ms": "20",
