@@ -149,7 +149,7 @@ if [ "$want" = test ]; then
 	chromium_ready || missing+=(chromium)
 	chinese_ready || missing+=(fontconfig fonts-noto-cjk)
 	# What reads, checks and boots packages.
-	for tool in dpkg-deb:dpkg rpm:rpm lintian:lintian mandoc:mandoc shellcheck:shellcheck debootstrap:debootstrap systemd-nspawn:systemd-container; do
+	for tool in dpkg-deb:dpkg rpm:rpm lintian:lintian mandoc:mandoc shellcheck:shellcheck debootstrap:debootstrap systemd-nspawn:systemd-container nft:nftables ip:iproute2; do
 		have "${tool%:*}" || missing+=("${tool#*:}")
 	done
 fi
