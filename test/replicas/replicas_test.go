@@ -159,18 +159,33 @@ func kill(t *testing.T, brokers []string, topics []broker.Topic) {
 	}
 }
 
+// stopFor is how long a collector is held at least: EXAMETER_STOP, or as long as its successors take.
+func stopFor(t *testing.T) time.Duration {
+	s := os.Getenv("EXAMETER_STOP")
+	if s == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatalf("EXAMETER_STOP: %v", err)
+	}
+	return d
+}
+
 // stop holds a collector for longer than its session lasts and lets it go on: it does not know that it was replaced, and may
 // not spoil what its successors say.
 func stop(t *testing.T, p *province, all []*replica) {
 	if err := all[0].p.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	stopped := time.Now()
 	_, behind := p.exact(t, all[1:], exactWithin, true)
+	time.Sleep(stopFor(t) - time.Since(stopped))
 	if err := all[0].p.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	took, _ := p.exact(t, all, exactWithin, false)
-	t.Logf("stop of collector 0: %d parts were behind; all exact %.1f s after it went on", behind, took.Seconds())
+	t.Logf("stop of collector 0 for %.1f s: %d parts were behind; all exact %.1f s after it went on", time.Since(stopped).Seconds()-took.Seconds(), behind, took.Seconds())
 }
 
 // drive makes the topics and lets the province speak.
@@ -285,6 +300,8 @@ func (p *province) exact(t *testing.T, rs []*replica, within time.Duration, kill
 					t.Fatalf("%s counts twice: %+v, the ledger says %+v", centre, d, now)
 				case d.Rated < now.Rated:
 					t.Fatalf("%s lost cards: %+v, the ledger says %+v", centre, d, now)
+				case d.Online == 0 && now.Online > 0 && r.cut:
+					done, wrong = false, append(wrong, "cut off from the log, and says so")
 				case d.Online == 0 && now.Online > 0:
 					t.Fatalf("%s vanished: %+v, the ledger says %+v", centre, d, now)
 				case yes && handed && doc.Parts.Behind == 0:
@@ -310,6 +327,7 @@ type replica struct {
 	t                        *testing.T
 	program, conf, log, addr string
 	p                        *process.Process
+	cut                      bool // its last answer said that it heard nothing of the log any more
 }
 
 func (r *replica) start() {
@@ -344,6 +362,7 @@ func (r *replica) ask() (*capacity.Document, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, errors.New(string(body))
 	}
+	r.cut = strings.HasSuffix(strings.Trim(resp.Header.Get("ETag"), `"`), "-cut")
 	doc := &capacity.Document{}
 	return doc, json.Unmarshal(body, doc)
 }
