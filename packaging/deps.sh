@@ -144,6 +144,9 @@ if [ "$want" = test ]; then
 	java_ready || { if may_install; then as_root apt-get -qq update </dev/null && updated=1; fi; missing+=("$(java_package)"); }
 	have mvn || missing+=(maven)
 	have tmux || missing+=(tmux)
+	# What examples and guides are written for.
+	have curl || missing+=(curl)
+	have python3 || missing+=(python3)
 	have openssl || missing+=(openssl)
 	node_ready || missing+=(nodejs npm)
 	chromium_ready || missing+=(chromium)
