@@ -3,7 +3,8 @@ package collector
 import "time"
 
 // Work that goes on holds its processor, and where all processors are held, Go looks at the network only every 10 ms (runtime.sysmon): a
-// request waits for the work to end. So what comes in bursts, once a second for every part, takes a break now and then.
+// request waits for the work to end. So long batches take a break now and then: one that catches up after an outage, with answers to give meanwhile,
+// takes up to twice as long by the clock for it.
 const (
 	breathEvery = time.Millisecond
 	breathFor   = 10 * time.Microsecond // where nothing else is to be done, Go's timers make a millisecond of them

@@ -8,6 +8,7 @@ var chinese = map[string]string{
 	"Everything is in place.":                "一切就绪。",
 	"To be mended: %d. To be looked at: %d.": "须修复：%d 项。宜查看：%d 项。",
 	"It works. To be looked at: %d.":         "可以工作。宜查看：%d 项。",
+
 	"there is no user %s: what follows is what root may, and the service may less": "没有用户 %s：以下按 root 的权限查看，程序的权限更小",
 	"systemd-sysusers, where the package is installed":                             "若已安装软件包，运行 systemd-sysusers",
 	"looks as %s, as the service does":                                             "以程序的用户 %s 查看",
