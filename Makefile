@@ -45,6 +45,10 @@ FRESH_TESTS ?= check
 FRESH_SUITE ?=
 # Length of one fuzz target's run, and of one benchmark's.
 FUZZTIME ?= 20s
+# What make check gives each fuzz target beyond its corpus, and whose compilation for it takes minutes: the test of that package holds answers against the
+# API's document, by libraries that are slow to compile for fuzzing.
+HUNT ?= 1000x
+UNHUNTED := ./collector/feed/httpfeed/
 # How long make test lets hostile exporters serve what they like.
 SERVEDTIME ?= 60s
 BENCHTIME ?= 1s
@@ -98,7 +102,7 @@ race: $(TESTED) ## Run all tests under the race detector
 	go test -race -timeout 20m ./...
 
 .PHONY: check
-check: deps format vet portable lint modules generated corpora ## Check format, vet, other processors, lint, modules, generated files and imports, and feed every parser its corpus
+check: deps format vet portable lint modules generated corpora hunt ## Check format, vet, other processors, lint, modules, generated files and imports, feed every parser its corpus and fuzz it a little
 
 .PHONY: format
 format: deps
@@ -134,10 +138,14 @@ generated: deps
 	go test -count=1 -run 'Messages|Links|Attempts|Readme' ./test/guides
 	go test -count=1 -run 'Docs|Wire' $(GENERATED)
 
-# What fuzzing found before, and what every parser was given to begin with, is read again; make fuzz looks for more.
+# What fuzzing found before, and what every parser was given to begin with, is read again.
 .PHONY: corpora
 corpora: deps
 	@grep -rl --exclude-dir=.cache --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | xargs go test -run '^Fuzz'
+
+.PHONY: hunt
+hunt: deps
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(HUNT) UNFUZZED='$(UNHUNTED)'
 
 .PHONY: docs
 docs: deps ## Write the generated parts of docs/ anew
@@ -183,13 +191,14 @@ soak: build nvmlsim ## Run a collector and an agent under load for MINUTES, and 
 
 .PHONY: fuzz
 fuzz: deps ## Fuzz every parser for FUZZTIME each
-	@grep -rhoE --exclude-dir=.cache --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . >/dev/null || { echo 'no fuzz targets'; exit 1; }
-	@grep -rloE --exclude-dir=.cache --include='*_test.go' '^func Fuzz' . | while read -r file; do \
-		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file"); do \
-			echo "$$name in $$(dirname "$$file")"; \
-			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
-		done; \
-	done
+	@found=0; while IFS=: read -r file name; do \
+		case "$$file" in $(UNFUZZED:%=%* |) '') continue;; esac; \
+		name=$${name#func }; name=$${name%%(*}; found=$$((found + 1)); \
+		echo "$$name in $$(dirname "$$file")"; \
+		out=$$(go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "$$(dirname "$$file")" 2>&1) || { echo "$$out"; exit 1; }; \
+		grep '^fuzz: elapsed' <<<"$$out" | tail -n 1; \
+	done < <(grep -roE --exclude-dir=.cache --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+\(' . | sort); \
+	[ $$found -gt 0 ] || { echo 'no fuzz targets'; exit 1; }
 
 .PHONY: fuzz-api
 fuzz-api: build ## Ask a demo's API what its own document allows and what it does not, by schemathesis, for APITIME seconds
