@@ -65,9 +65,9 @@ var Tiers = [...]Tier{{"10s", 10 * time.Second, 360}, {"1m", time.Minute, 24 * 6
 // Kept is how far back figures go.
 const Kept = 24 * time.Hour
 
-// Slot returns where in the ring a moment stands, and which turn of all it is.
+// Slot returns where in the ring a moment stands, and which turn of all it is; a moment before 1970 stands in the first one.
 func (t *Tier) Slot(at time.Time) (slot int, turn int64) {
-	turn = at.UnixMilli() / t.Step.Milliseconds()
+	turn = max(at.UnixMilli(), 0) / t.Step.Milliseconds()
 	return int(turn % int64(t.Slots)), turn
 }
 
@@ -102,16 +102,22 @@ const maxScopes = 1024
 // History is the points of all scopes. Any number of goroutines may use it.
 type History struct {
 	mu     sync.RWMutex
-	scopes map[string]*[len(Tiers)]map[int]entry // by slot
+	scopes map[string]*rings
 }
+
+// rings are a scope's points by tier and slot. They are made whole, so that a collector takes from the first day what it will take.
+type rings [len(Tiers)][]entry
 
 type entry struct {
-	point Point
-	noted bool // it stands in the topic; what does not gives way to it
+	point Point // of the zero time where there is none
+	noted bool  // it stands in the topic; what does not gives way to it
 }
 
+// SizeOfScope bounds what a scope takes in memory, in bytes.
+const SizeOfScope = 448 << 10
+
 // New makes an empty history.
-func New() *History { return &History{scopes: map[string]*[len(Tiers)]map[int]entry{}} }
+func New() *History { return &History{scopes: map[string]*rings{}} }
 
 // Put takes a point; noted says that it stands in the topic. It reports whether the point was new to its slot: one of an earlier turn is
 // not, nor is a second one of the same turn, unless it alone stands in the topic.
@@ -119,24 +125,24 @@ func (h *History) Put(scope string, tier int, p Point, noted bool) bool {
 	slot, turn := Tiers[tier].Slot(p.At)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	rings := h.scopes[scope]
-	if rings == nil {
+	of := h.scopes[scope]
+	if of == nil {
 		if len(h.scopes) >= maxScopes {
 			return false
 		}
-		rings = &[len(Tiers)]map[int]entry{}
-		for i := range rings {
-			rings[i] = map[int]entry{}
+		of = &rings{}
+		for i := range of {
+			of[i] = make([]entry, Tiers[i].Slots)
 		}
-		h.scopes[scope] = rings
+		h.scopes[scope] = of
 	}
-	if old, taken := rings[tier][slot]; taken {
+	if old := &of[tier][slot]; !old.point.At.IsZero() {
 		_, was := Tiers[tier].Slot(old.point.At)
 		if was > turn || was == turn && (old.noted || !noted) {
 			return false
 		}
 	}
-	rings[tier][slot] = entry{p, noted}
+	of[tier][slot] = entry{p, noted}
 	return true
 }
 
@@ -145,13 +151,13 @@ func (h *History) At(scope string, tier int, at time.Time) (p Point, noted, ok b
 	slot, turn := Tiers[tier].Slot(at)
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	rings := h.scopes[scope]
-	if rings == nil {
+	of := h.scopes[scope]
+	if of == nil {
 		return Point{}, false, false
 	}
-	e, taken := rings[tier][slot]
+	e := &of[tier][slot]
 	_, was := Tiers[tier].Slot(e.point.At)
-	return e.point, e.noted, taken && was == turn
+	return e.point, e.noted, !e.point.At.IsZero() && was == turn
 }
 
 // Points returns the last point of every step between two moments, both included, oldest first; a step of which nothing is known
@@ -162,11 +168,11 @@ func (h *History) Points(scope string, from, to time.Time, step time.Duration) [
 	}
 	h.mu.RLock()
 	var all []Point
-	if rings := h.scopes[scope]; rings != nil {
-		for tier := range rings {
-			for _, e := range rings[tier] {
-				if p := e.point; !p.At.Before(from) && !p.At.After(to) {
-					all = append(all, p)
+	if of := h.scopes[scope]; of != nil {
+		for tier := range of {
+			for i := range of[tier] {
+				if p := &of[tier][i].point; !p.At.IsZero() && !p.At.Before(from) && !p.At.After(to) {
+					all = append(all, *p)
 				}
 			}
 		}

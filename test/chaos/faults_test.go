@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"testing"
 	"time"
 )
@@ -116,13 +117,28 @@ func (w *world) silenced(t *testing.T, which ...*collector) {
 	}
 }
 
+// downFor is how long all brokers are down: a minute, or EXAMETER_DOWN.
+func downFor(t *testing.T) time.Duration {
+	t.Helper()
+	s := os.Getenv("EXAMETER_DOWN")
+	if s == "" {
+		return time.Minute
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatalf("EXAMETER_DOWN: %v", err)
+	}
+	return d
+}
+
 // minute is an outage of ten minutes and more in effect: cards change five times a second on each server, so that their agents make in a minute
 // as many reports as others make in an hour. Every one of them is in Kafka afterwards, in the order of its host.
 func (w *world) minute(t *testing.T) {
 	w.every.Store(int64(200 * time.Millisecond))
+	down := downFor(t)
 	began := time.Now()
-	time.AfterFunc(time.Minute, func() { w.every.Store(int64(2 * time.Second)) })
-	r := w.inflict(t, step{kind: allDown, lasts: time.Minute})
+	time.AfterFunc(down, func() { w.every.Store(int64(2 * time.Second)) })
+	r := w.inflict(t, step{kind: allDown, lasts: down})
 	w.silenced(t, w.collectors...)
 	back := began.Add(r.fault)
 	live := max(r.agents-r.leaders, 0)

@@ -9,18 +9,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/exameter/exameter/collector/history"
 	"github.com/exameter/exameter/test/process"
 )
 
 // What a collector may hold, as docs/hardware-faults.md states it. The heap is what is in use after a collection of garbage.
 const (
-	base       = 14 << 20 // the program, the catalogue, a day of history
-	kept       = 2 << 20  // answers that are kept of one revision: as many as are asked for here; never more than 32 MiB
-	perDevice  = 320      // an accelerator's or processor set's share of the fleet, of the claims, and of the sums
-	perHost    = 1500     // names, and what the host told of itself
-	perPart    = 96 << 10 // a session with a broker, its buffers, the part's sums
-	perWatcher = 48 << 10 // connection, buffers, stack
-	resident   = 24 << 20 // what is resident beside the heap: the program's own pages, and those that the system has not taken back
+	base       = 10 << 20            // the program and the catalogue
+	kept       = 2 << 20             // answers that are kept of one revision: as many as are asked for here; never more than 32 MiB
+	perDevice  = 320                 // an accelerator's or processor set's share of the fleet, of the claims, and of the sums
+	perHost    = 1500                // names, and what the host told of itself
+	perPart    = 96 << 10            // a session with a broker, its buffers, the part's sums
+	perWatcher = 48 << 10            // connection, buffers, stack
+	perScope   = history.SizeOfScope // a day of figures: of the province, and of each centre
+	resident   = 24 << 20            // what is resident beside the heap: the program's own pages, and those that the system has not taken back
 )
 
 // TestMemory holds what a collector keeps against the formula, at two sizes and with watchers. The heap is taken at its least, right after a
@@ -37,7 +39,7 @@ func TestMemory(t *testing.T) {
 			}
 			all, _ := w.province.Hosts()
 			parts := int(w.metrics()[`exameter_parts_owned`])
-			heap := int64(base + kept + perDevice*w.province.Devices() + perHost*all + perPart*parts + perWatcher*c.watchers)
+			heap := int64(base + kept + perDevice*w.province.Devices() + perHost*all + perPart*parts + perScope*(len(w.province.Centres())+1) + perWatcher*c.watchers)
 			whole := resident + 2*heap
 			const mib = 1 << 20
 			t.Logf("%d hosts, %d devices, %d parts, %d watchers: heap %.1f MiB, may be %.1f; resident %.1f MiB, may be %.1f", all, w.province.Devices(), parts,
