@@ -30,6 +30,8 @@ const DefaultDir = "/var/lib/exameter-agent"
 // given. Files are replaced whole and synced; one that cannot be understood is set aside under another name.
 type Store struct {
 	Dir string
+	// Look leaves what is in the directory as it is, also what cannot be understood: for whoever only looks.
+	Look bool
 
 	orders os.FileInfo // of the orders file as last read
 }
@@ -60,7 +62,7 @@ type devicesDoc struct {
 	Devices []Device `json:"devices"`
 }
 
-// ErrCorrupt says that a file was not understood and was set aside.
+// ErrCorrupt says that a file was not understood.
 var ErrCorrupt = errors.New("not understood")
 
 // Devices reads the remembered devices. On an error wrapping ErrCorrupt the file has been set aside, and the next
@@ -80,7 +82,8 @@ func (s *Store) SaveDevices(d []Device) error {
 }
 
 // Orders reads the orders, and whether they may have changed since they were last read; unchanged ones are not read
-// again and come back empty. On an error wrapping ErrCorrupt the file has been set aside.
+// again and come back empty. On an error wrapping ErrCorrupt the file has been set aside, and yet it stays where it is until SaveOrders
+// replaces it: no file would mean that there are no orders.
 func (s *Store) Orders() (o Orders, changed bool, err error) {
 	info, err := os.Stat(filepath.Join(s.Dir, ordersFile))
 	switch {
@@ -175,11 +178,25 @@ func (s *Store) load(name string, v any, check func() error) (os.FileInfo, error
 	if err == nil {
 		return info, nil
 	}
+	if s.Look {
+		return nil, fmt.Errorf("%s is %w (%v)", path, ErrCorrupt, err)
+	}
 	aside := path + ".corrupt"
-	if e := os.Rename(path, aside); e != nil {
+	if e := setAside(path, aside, name == ordersFile); e != nil {
 		return nil, fmt.Errorf("%s is %w (%v) and could not be set aside: %v", path, ErrCorrupt, err, e)
 	}
 	return nil, fmt.Errorf("%s is %w (%v) and was set aside as %s", path, ErrCorrupt, err, aside)
+}
+
+// setAside gives a file another name, beside its own where it is to stay.
+func setAside(path, aside string, stay bool) error {
+	if !stay {
+		return os.Rename(path, aside)
+	}
+	if err := os.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Link(path, aside)
 }
 
 // save replaces a file whole: after a crash there is the old one or the new one.

@@ -55,8 +55,13 @@ func TestStoreSetsAsideWhatItDoesNotUnderstand(t *testing.T) {
 			if _, err := s.Devices(); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "devices.json.corrupt") {
 				t.Errorf("devices: %v", err)
 			}
-			if _, changed, err := s.Orders(); !errors.Is(err, ErrCorrupt) || !changed {
-				t.Errorf("orders: changed %v, %v", changed, err)
+			for range 2 { // until they are replaced, there are no others
+				if _, changed, err := s.Orders(); !errors.Is(err, ErrCorrupt) || !changed {
+					t.Errorf("orders: changed %v, %v", changed, err)
+				}
+			}
+			if b, err := os.ReadFile(filepath.Join(s.Dir, "drain.json.corrupt")); err != nil || string(b) != text {
+				t.Errorf("set aside %q, %v", b, err)
 			}
 			if b, err := os.ReadFile(filepath.Join(s.Dir, "devices.json.corrupt")); err != nil || string(b) != text {
 				t.Errorf("set aside %q, %v", b, err)
@@ -65,6 +70,24 @@ func TestStoreSetsAsideWhatItDoesNotUnderstand(t *testing.T) {
 				t.Errorf("afterwards: %v, %v", got, err)
 			}
 		})
+	}
+}
+
+func TestStoreThatLooksChangesNothing(t *testing.T) {
+	s := &Store{Dir: t.TempDir(), Look: true}
+	for _, file := range []string{devicesFile, ordersFile} {
+		if err := os.WriteFile(filepath.Join(s.Dir, file), []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Devices(); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("devices: %v", err)
+	}
+	if _, _, err := s.Orders(); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("orders: %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(s.Dir, "*")); err != nil || len(left) != 2 || strings.Contains(strings.Join(left, ""), "corrupt") {
+		t.Errorf("left behind: %v %v", left, err)
 	}
 }
 

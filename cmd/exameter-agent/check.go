@@ -109,7 +109,7 @@ func (p *program) check(ctx context.Context, r *check.Report, wanted func(string
 
 // checkState looks at the state directory and returns what stands in it.
 func checkState(r *check.Report, c agent.Config, installed bool) (remembered []state.Device, orders state.Orders) {
-	s := &state.Store{Dir: c.Paths.State}
+	s := &state.Store{Dir: c.Paths.State, Look: true}
 	switch err := s.Writable(); {
 	case err == nil:
 		r.OK("state", "%s can be written", s.Dir)
@@ -130,7 +130,7 @@ func checkState(r *check.Report, c agent.Config, installed bool) (remembered []s
 	remembered, err := s.Devices()
 	if err != nil {
 		r.Fail("state", "%v", err)
-		r.Do("look at the file that was set aside; the agent starts afresh without it")
+		r.Do("look at the file; the agent sets it aside and starts afresh without it")
 	}
 	o, _, err := s.Orders()
 	switch {
