@@ -177,7 +177,7 @@ func (a *agent) firstOrders(now time.Time) {
 		a.log.Error("the host is drained, because its orders are not known", "error", err)
 		orders = state.Distrust(now)
 		if errors.Is(err, state.ErrCorrupt) {
-			a.troubles.say(a.log, "keep the orders", a.store.SaveOrders(orders))
+			a.troubles.say(a.log, "keep the orders", a.store.KeepOrders(orders))
 		}
 	}
 	a.obey(orders)
@@ -245,7 +245,7 @@ func (a *agent) watch() {
 	o, changed, err := a.store.Orders()
 	if errors.Is(err, state.ErrCorrupt) {
 		// The orders that stood still stand.
-		err = errors.Join(err, a.store.SaveOrders(a.orders))
+		err = errors.Join(err, a.store.KeepOrders(a.orders))
 		changed = false
 	}
 	a.troubles.say(a.log, "read the orders", err)

@@ -110,25 +110,47 @@ func (s *Store) Orders() (o Orders, changed bool, err error) {
 // Where the orders standing were not understood, the host is drained until it is undrained: an order that was lost must
 // not hand anything out.
 func (s *Store) EditOrders(now time.Time, edit func(*Orders) error) error {
+	return s.locked(0, func() error {
+		var o Orders
+		_, err := s.load(ordersFile, &o, func() error { return version(o.Version) })
+		if errors.Is(err, ErrCorrupt) {
+			o = Distrust(now)
+		} else if err != nil {
+			return err
+		}
+		if err := edit(&o); err != nil {
+			return err
+		}
+		return s.SaveOrders(o)
+	})
+}
+
+// KeepOrders puts orders in place of ones that were not understood, unless somebody has done so meanwhile, or does so now.
+func (s *Store) KeepOrders(o Orders) error {
+	err := s.locked(unix.LOCK_NB, func() error {
+		var there Orders
+		if _, err := s.load(ordersFile, &there, func() error { return version(there.Version) }); !errors.Is(err, ErrCorrupt) {
+			return err
+		}
+		return s.SaveOrders(o)
+	})
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil
+	}
+	return err
+}
+
+// locked does something while nobody else changes the orders.
+func (s *Store) locked(how int, do func() error) error {
 	dir, err := os.Open(s.Dir)
 	if err != nil {
 		return fmt.Errorf("open the state directory: %w", err)
 	}
 	defer dir.Close() // and with it goes the lock
-	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|how); err != nil {
 		return fmt.Errorf("lock the state directory: %w", err)
 	}
-	var o Orders
-	_, err = s.load(ordersFile, &o, func() error { return version(o.Version) })
-	if errors.Is(err, ErrCorrupt) {
-		o = Distrust(now)
-	} else if err != nil {
-		return err
-	}
-	if err := edit(&o); err != nil {
-		return err
-	}
-	return s.SaveOrders(o)
+	return do()
 }
 
 // Distrust are the orders in place of ones that were not understood: nothing is handed out until an operator says so.

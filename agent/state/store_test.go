@@ -158,6 +158,37 @@ func TestStoreDistrustsOrdersItLost(t *testing.T) {
 	}
 }
 
+// TestStoreKeepsWhatACommandWrote has an agent repair orders that a command is replacing, or has just replaced: the command's stand.
+func TestStoreKeepsWhatACommandWrote(t *testing.T) {
+	s := &Store{Dir: t.TempDir()}
+	if err := os.WriteFile(filepath.Join(s.Dir, ordersFile), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old := Orders{Devices: map[string]Drain{"GPU-1": {Reason: "old"}}}
+	err := s.EditOrders(t0, func(o *Orders) error {
+		o.Drain("", Drain{Reason: "new"})
+		return (&Store{Dir: s.Dir}).KeepOrders(old)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.KeepOrders(old); err != nil {
+		t.Fatal(err)
+	}
+	if o, _, err := s.Orders(); err != nil || o.Host == nil || o.Host.Reason != "new" || len(o.Devices) != 0 {
+		t.Errorf("orders %+v, %v", o, err)
+	}
+	if err := os.WriteFile(filepath.Join(s.Dir, ordersFile), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.KeepOrders(old); err != nil {
+		t.Fatal(err)
+	}
+	if o, _, err := s.Orders(); err != nil || o.Host != nil || o.Devices["GPU-1"].Reason != "old" {
+		t.Errorf("orders %+v, %v", o, err)
+	}
+}
+
 func TestStoreWithoutADirectory(t *testing.T) {
 	s := &Store{Dir: filepath.Join(t.TempDir(), "none")}
 	if err := s.SaveDevices(nil); !errors.Is(err, os.ErrNotExist) {
