@@ -176,7 +176,7 @@ func (s *Store) Writable() error {
 // load reads a file into v. A file that is absent leaves v as it is.
 func (s *Store) load(name string, v any, check func() error) (os.FileInfo, error) {
 	path := filepath.Join(s.Dir, name)
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe in its place must not hold up whoever reads
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -188,9 +188,11 @@ func (s *Store) load(name string, v any, check func() error) (os.FileInfo, error
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+	var b []byte
+	if info.Mode()&fs.ModeNamedPipe == 0 {
+		if b, err = io.ReadAll(io.LimitReader(f, maxFile+1)); err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
 	}
 	if len(b) > maxFile {
 		err = fmt.Errorf("more than %d bytes", maxFile)

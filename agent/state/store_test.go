@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/exameter/exameter/telemetry"
 )
@@ -70,6 +71,39 @@ func TestStoreSetsAsideWhatItDoesNotUnderstand(t *testing.T) {
 				t.Errorf("afterwards: %v, %v", got, err)
 			}
 		})
+	}
+}
+
+// TestStoreWaitsForNobody finds a pipe, into which nobody writes, where the orders should be.
+func TestStoreWaitsForNobody(t *testing.T) {
+	s := &Store{Dir: t.TempDir()}
+	path := filepath.Join(s.Dir, ordersFile)
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	both, err := os.OpenFile(path, os.O_RDWR, 0) // so that it has no end
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer both.Close()
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := s.Orders()
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if !errors.Is(err, ErrCorrupt) {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it waits")
+	}
+	if err := s.KeepOrders(Orders{}); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := s.Orders(); err != nil {
+		t.Error(err)
 	}
 }
 
