@@ -63,7 +63,8 @@ type agent struct {
 	announced bool     // Ready was called
 	orders    state.Orders
 	troubles  troubles
-	status    string // as last told
+	unsaved   []state.Device // what is to be remembered and is not on disk yet; nil for nothing
+	status    string         // as last told
 	ticked    time.Time
 }
 
@@ -176,7 +177,7 @@ func (a *agent) firstOrders(now time.Time) {
 		a.log.Error("the host is drained, because its orders are not known", "error", err)
 		orders = state.Distrust(now)
 		if errors.Is(err, state.ErrCorrupt) {
-			a.troubles.say(a.log, "keep the orders", a.store.SaveOrders(orders))
+			a.troubles.say(a.log, "keep the orders", a.store.KeepOrders(orders))
 		}
 	}
 	a.obey(orders)
@@ -244,7 +245,7 @@ func (a *agent) watch() {
 	o, changed, err := a.store.Orders()
 	if errors.Is(err, state.ErrCorrupt) {
 		// The orders that stood still stand.
-		err = errors.Join(err, a.store.SaveOrders(a.orders))
+		err = errors.Join(err, a.store.KeepOrders(a.orders))
 		changed = false
 	}
 	a.troubles.say(a.log, "read the orders", err)
@@ -263,9 +264,7 @@ func (a *agent) watch() {
 func (a *agent) act(v state.View) {
 	a.pending = a.pending || v.Changed
 	a.renewed = a.renewed || v.Renewed || a.gatherer.Renewed()
-	if devices, dirty := a.tracker.Remember(); dirty {
-		a.troubles.say(a.log, "remember the devices", a.store.SaveDevices(devices))
-	}
+	a.remember()
 	if !v.Settled {
 		return
 	}
@@ -284,6 +283,21 @@ func (a *agent) act(v state.View) {
 		if a.options.Ready != nil {
 			a.options.Ready()
 		}
+	}
+}
+
+// remember keeps what has changed of the devices, with every tick until it is kept: a fault that sticks must outlive a disk that was full.
+func (a *agent) remember() {
+	if devices, dirty := a.tracker.Remember(); dirty {
+		a.unsaved = devices
+	}
+	if a.unsaved == nil {
+		return
+	}
+	err := a.store.SaveDevices(a.unsaved)
+	a.troubles.say(a.log, "remember the devices", err)
+	if err == nil {
+		a.unsaved = nil
 	}
 }
 
@@ -345,23 +359,28 @@ func fixedKeys(a, b Config) (keys []string) {
 	return keys
 }
 
-// troubles logs what keeps failing once, and again when it fails differently or has passed.
-type troubles map[string]string
+// troubles logs what keeps failing once, again when it fails differently, once a minute at most, and when it has passed.
+type troubles map[string]trouble
+
+type trouble struct {
+	text string // of the error as last logged; empty while all is well
+	at   time.Time
+}
+
+// repeatAfter bounds how often what keeps failing in different words is logged: some errors hold a time, or the name of a file made for once.
+const repeatAfter = time.Minute
 
 func (t *troubles) say(log *slog.Logger, what string, err error) {
 	if *t == nil {
 		*t = troubles{}
 	}
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
 	before := (*t)[what]
-	(*t)[what] = text
 	switch {
-	case text != "" && text != before:
-		log.Error(fmt.Sprintf("could not %s", what), "error", text)
-	case text == "" && before != "":
+	case err == nil && before.text != "":
+		delete(*t, what)
 		log.Info(fmt.Sprintf("could %s again", what))
+	case err != nil && err.Error() != before.text && time.Since(before.at) >= repeatAfter:
+		(*t)[what] = trouble{err.Error(), time.Now()}
+		log.Error(fmt.Sprintf("could not %s", what), "error", err)
 	}
 }

@@ -28,6 +28,7 @@ type hardware struct {
 	mu    sync.Mutex
 	cards []poll.DeviceReading
 	hang  chan struct{} // Read blocks while it is open; nil: it does not
+	reads int
 }
 
 func (h *hardware) Name() string { return "nvml" }
@@ -36,6 +37,7 @@ func (h *hardware) Close() error { return nil }
 func (h *hardware) Read(context.Context) (poll.Reading, error) {
 	h.mu.Lock()
 	hang, cards := h.hang, append([]poll.DeviceReading{}, h.cards...)
+	h.reads++
 	h.mu.Unlock()
 	if hang != nil {
 		<-hang
@@ -366,6 +368,38 @@ func TestStateDirectoryOutOfReach(t *testing.T) {
 	r := start(t, cfg, h200(1))
 	if !strings.Contains(r.log.String(), "nothing can be remembered") {
 		t.Errorf("nothing was said:\n%s", r.log)
+	}
+}
+
+// TestDevicesAreRememberedOnceTheyCanBe lets a file of devices be written only after a while: what was to be remembered is not forgotten
+// meanwhile, and that it cannot be written is said once, although every error names another temporary file.
+func TestDevicesAreRememberedOnceTheyCanBe(t *testing.T) {
+	c := lab(t)
+	cfg := testConfig(t, c.ListenAddrs())
+	path := filepath.Join(cfg.Paths.State, "devices.json")
+	if err := os.Mkdir(path, 0o700); err != nil { // nothing can be renamed to it
+		t.Fatal(err)
+	}
+	h := h200(1)
+	r := start(t, cfg, h)
+	wait := func(what string, done func() bool) {
+		t.Helper()
+		for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("no %s within 30 s:\n%s", what, r.log)
+			}
+		}
+	}
+	var reads int
+	h.change(func(h *hardware) { reads = h.reads })
+	wait("five readings", func() (done bool) { h.change(func(h *hardware) { done = h.reads >= reads+5 }); return done })
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	wait("devices on disk", func() bool { b, err := os.ReadFile(path); return err == nil && strings.Contains(string(b), "GPU-0") })
+	wait("word of it", func() bool { return strings.Contains(r.log.String(), "could remember the devices again") })
+	if n := strings.Count(r.log.String(), "could not remember the devices"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, r.log)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/exameter/exameter/agent/state"
 	"github.com/exameter/exameter/internal/broker"
@@ -170,12 +171,15 @@ func errFirst(checks ...func() error) error {
 
 func (h *Host) validate() error {
 	for _, v := range [][2]string{{"host.id", h.ID}, {"host.name", h.Name}} {
-		if len(v[1]) > telemetry.MaxName || strings.ContainsFunc(v[1], func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) || r == '\\' }) {
+		if len(v[1]) > telemetry.MaxName || strings.ContainsFunc(v[1], func(r rune) bool { return unicode.IsSpace(r) || odd(r) }) {
 			return config.Errorf(v[0], "%q is not a name: want at most %d printable characters, no spaces, no backslashes", v[1], telemetry.MaxName)
 		}
 	}
 	return nil
 }
+
+// odd says whether a character, or what is none, makes trouble in a name on the wire.
+func odd(r rune) bool { return r == utf8.RuneError || r == '\\' || !unicode.IsPrint(r) }
 
 func (i *Intervals) validate() error {
 	sample, report, inventory := i.Sample.D(), i.Report.D(), i.Inventory.D()

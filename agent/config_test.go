@@ -140,6 +140,7 @@ func TestConfigErrors(t *testing.T) {
 		head + oneExporter + "      interval: 2m\n":                                ":7: sources.exporters[0].interval:",
 		head + oneExporter + "      max_age: 1ms\n":                                ":7: sources.exporters[0].max_age:",
 		head + oneExporter + "      ca: /etc/ca.pem\n":                             ":7: sources.exporters[0].ca: wants an https",
+		head + "sources:\n  exporters:\n    - url: http://127.0.0.1/a%0Ab\n":       ":6: sources.exporters[0].url: http://127.0.0.1/a%0Ab makes",
 		head + oneExporter + "    - url: http://127.0.0.1:9400\n":                  ":7: sources.exporters[1].url: http://127.0.0.1:9400 stands twice",
 		head + "sources:\n  profiles: /nowhere/profiles\n":                         ":5: sources.profiles: read the profiles:",
 		head + "queue:\n  records: 1\n":                                            ":5: queue.records: 1 is fewer than 10",

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/exameter/exameter/agent/device/exporter"
@@ -60,6 +61,9 @@ func (s *Sources) validateExporters() error {
 			}
 		}
 		name := exporter.SourceName(e.URL)
+		if strings.ContainsFunc(name, odd) {
+			return config.Errorf(at+".url", "%s makes %q of the source's name, which the wire refuses", e.URL, name)
+		}
 		if seen[name] {
 			return config.Errorf(at+".url", "%s stands twice", e.URL)
 		}

@@ -35,6 +35,9 @@ type (
 	Seconds int64
 )
 
+// MaxMemory is the most memory of one host or device that the wire takes.
+const MaxMemory Bytes = 1 << 46
+
 // unit is a quantity that knows the values it can take. The bounds are generous for hardware and for a whole rack
 // behind one host, and small enough that no single host can make a province's sum of int64 overflow.
 type unit interface {
@@ -42,7 +45,7 @@ type unit interface {
 	limits() (lo, hi int64)
 }
 
-func (Bytes) limits() (lo, hi int64)        { return 0, 1 << 46 }
+func (Bytes) limits() (lo, hi int64)        { return 0, int64(MaxMemory) }
 func (Permille) limits() (lo, hi int64)     { return 0, 1000 }
 func (Milliwatts) limits() (lo, hi int64)   { return 0, 1e9 }
 func (Millijoules) limits() (lo, hi int64)  { return 0, math.MaxInt64 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/prometheus/procfs"
 
@@ -66,7 +65,7 @@ func read(procRoot string) (telemetry.MemoryStatus, error) {
 	status.Total = kibibytes(m.MemTotal, m.MemTotalBytes)
 	status.Available = kibibytes(m.MemAvailable, m.MemAvailableBytes)
 	if !status.Total.OK {
-		return status, fmt.Errorf("memory total %w: there is none, or not in kB", errNonsense)
+		return status, fmt.Errorf("memory total %w: there is none, or more than can be, or not in kB", errNonsense)
 	}
 	if status.Available.OK && status.Available.Value > status.Total.Value {
 		err = fmt.Errorf("memory %w: %d bytes available of %d in all", errNonsense, status.Available.Value, status.Total.Value)
@@ -78,7 +77,7 @@ func read(procRoot string) (telemetry.MemoryStatus, error) {
 // kibibytes takes a value that the kernel printed in kB, which are 1024 bytes. Procfs takes a number without that unit,
 // as the end of a file cut short has it, for bytes, and does not see a product that overflows: both tell by the quotient.
 func kibibytes(printed, bytes *uint64) telemetry.Opt[telemetry.Bytes] {
-	if printed == nil || bytes == nil || *bytes>>10 != *printed || *bytes > math.MaxInt64 {
+	if printed == nil || bytes == nil || *bytes>>10 != *printed || *bytes > uint64(telemetry.MaxMemory) {
 		return telemetry.Opt[telemetry.Bytes]{}
 	}
 	return telemetry.Known(telemetry.Bytes(*bytes))

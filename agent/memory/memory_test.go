@@ -63,6 +63,7 @@ func TestContents(t *testing.T) {
 		{"cut short", "MemTotal: 20 kB\nMemAvailable: 1", telemetry.MemoryStatus{Total: known(20)}, false},
 		{"more available than there is", "MemTotal: 2 kB\nMemAvailable: 3 kB\n", telemetry.MemoryStatus{Total: known(2)}, true},
 		{"negative", "MemTotal: -2 kB\n", telemetry.MemoryStatus{}, true},
+		{"more than the wire takes", "MemTotal: 68719476737 kB\n", telemetry.MemoryStatus{}, true},
 		{"beyond 64 bits", "MemTotal: 9007199254740993 kB\n", telemetry.MemoryStatus{}, true},
 		{"another unit", "MemTotal: 2 MB\n", telemetry.MemoryStatus{}, true},
 		{"a product beyond 64 bits", "MemTotal: 18014398509481985 kB\n", telemetry.MemoryStatus{}, true},

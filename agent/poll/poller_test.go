@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -127,6 +128,49 @@ func TestLongDeadlineDoesNotHoldTheTick(t *testing.T) {
 			t.Errorf("brought %q, health %+v", numbers(r), r.Health)
 		}
 	})
+}
+
+// TestEveryMissedReadingIsCounted wants those counted that end between two ticks, where nobody waits for them.
+func TestEveryMissedReadingIsCounted(t *testing.T) {
+	for name, c := range map[string]struct {
+		takes, deadline time.Duration
+		err             error
+		want            string
+	}{
+		"failed":            {900 * time.Millisecond, 3 * time.Second, errors.New("no such device"), "no such device"},
+		"late":              {1950 * time.Millisecond, 1900 * time.Millisecond, nil, "answers late: the last took 1.95s, deadline 1.9s"},
+		"late and failed":   {1950 * time.Millisecond, 1900 * time.Millisecond, errors.New("no such device"), "no such device"},
+		"late and not here": {1950 * time.Millisecond, 1900 * time.Millisecond, poll.ErrAbsent, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				f := &fake{name: "nvml", takes: slices.Repeat([]time.Duration{c.takes}, 20), err: c.err}
+				p := poll.New(poll.Config{Sources: []poll.Member{{Source: f, Deadline: c.deadline}}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+				defer p.Stop(3 * time.Second)
+				var answers int64
+				var h poll.Health
+				for range 10 {
+					start := time.Now()
+					r := p.Sample(t.Context()).Results[0]
+					answers, h = answers+int64(len(r.Answers)), r.Health
+					time.Sleep(time.Second - time.Since(start))
+				}
+				if absent := c.want == ""; absent {
+					if !h.OK || !h.Absent || log.Len() > 0 {
+						t.Errorf("health %+v, log %s", h, &log)
+					}
+					return
+				}
+				if h.OK || h.Error != c.want || h.Missed != answers || answers < 3 {
+					t.Errorf("after %d answers health is %+v", answers, h)
+				}
+				if said := strings.Count(log.String(), "source failed"); said != 1 || strings.Contains(log.String(), "well again") {
+					t.Errorf("log:\n%s", &log)
+				}
+			})
+		})
+	}
 }
 
 func TestStopLeavesAHungSourceBehind(t *testing.T) {

@@ -26,7 +26,6 @@ type worker struct {
 	began   time.Time       // when it began
 	current context.Context // ends at its deadline
 	missed  bool            // it has been counted as missed
-	late    bool            // the last answer came after its deadline
 	got     []Answer
 	health  Health
 	notices map[string]bool
@@ -117,40 +116,43 @@ func (w *worker) await(tick context.Context) {
 	}
 }
 
+// take ends the reading under way. What it says of the source stands until the next answer.
 func (w *worker) take(a Answer) {
 	w.busy = false
-	w.late = a.Took > w.deadline
 	w.got = append(w.got, a)
+	h := &w.health
+	h.Took, h.Absent, h.Error = a.Took, errors.Is(a.Err, ErrAbsent), ""
+	h.OK = a.Err == nil && a.Took <= w.deadline || h.Absent || errors.Is(a.Err, ErrReleased)
+	switch {
+	case a.Err != nil:
+		h.Error = a.Err.Error()
+	case !h.OK:
+		h.Error = fmt.Sprintf("answers late: the last took %v, deadline %v", a.Took.Round(time.Millisecond), w.deadline)
+	}
+	if !h.OK {
+		w.miss()
+	}
+	w.say(a.Reading.Notices)
+}
+
+// miss counts the reading under way as missed, once.
+func (w *worker) miss() {
+	if !w.missed {
+		w.health.Missed++
+	}
+	w.missed = true
 }
 
 // result settles the health of the source at the end of a tick.
 func (w *worker) result() Result {
 	h := &w.health
-	if n := len(w.got); n > 0 {
-		last := w.got[n-1]
-		h.Took, h.Absent = last.Took, errors.Is(last.Err, ErrAbsent)
-		h.OK, h.Error = last.Err == nil || h.Absent || errors.Is(last.Err, ErrReleased), ""
-		if last.Err != nil {
-			h.Error = last.Err.Error()
-		}
-		if !h.OK && !w.late {
-			h.Missed++ // a late one was counted when its time was up
-		}
-		for _, a := range w.got {
-			w.say(a.Reading.Notices)
-		}
-	}
 	h.Pending = w.busy && w.now().Sub(w.began) < w.deadline
 	if w.busy && !h.Pending {
+		if h.OK || len(w.got) == 0 { // else the last answer was late, or failed, which says more
+			h.Error = fmt.Sprintf("no answer since %s, deadline %v", w.began.UTC().Format(time.RFC3339), w.deadline)
+		}
 		h.OK, h.Absent = false, false
-		h.Error = fmt.Sprintf("no answer since %s, deadline %v", w.began.UTC().Format(time.RFC3339), w.deadline)
-		if len(w.got) > 0 {
-			h.Error = fmt.Sprintf("answers late: the last took %v, deadline %v", h.Took.Round(time.Millisecond), w.deadline)
-		}
-		if !w.missed {
-			h.Missed++
-		}
-		w.missed = true
+		w.miss()
 	}
 	w.logHealth()
 	return Result{Source: w.name, Health: *h, Answers: w.got}

@@ -95,11 +95,12 @@ func (p *Publisher) attempt(ctx context.Context, records []spool.Record) error {
 		return err
 	}
 	err = l.produce(ctx, records)
-	if err != nil && !hopeless(err) {
-		// The cached picture of the cluster may be what is wrong, and it is kept for minutes: look afresh.
-		p.mu.Lock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	// The cached picture of the cluster may be what is wrong, and it is kept for minutes: look afresh. A link that was dropped meanwhile has
+	// opened connections anew, which nobody else would close.
+	if err != nil && !hopeless(err) || p.link != l {
 		p.drop(l)
-		p.mu.Unlock()
 	}
 	return err
 }

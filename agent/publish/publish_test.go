@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -296,4 +297,35 @@ func TestStopsAtOnce(t *testing.T) {
 	if d := time.Since(began); d > time.Second {
 		t.Errorf("Run took %v to stop", d)
 	}
+}
+
+// TestNothingStaysOfAnOldWay has the configuration read anew in the middle of an attempt, which then ends on the connections of before.
+func TestNothingStaysOfAnOldWay(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(1, tele))
+	q := spool.NewQueue(100, 1<<20)
+	p := New(broker.Config{Brokers: c.ListenAddrs()}, "test", []string{tele}, slog.New(slog.DiscardHandler), Lane{Queue: q})
+	var once sync.Once
+	c.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		once.Do(func() { p.Reconfigure(broker.Config{Brokers: c.ListenAddrs()}) })
+		return nil, nil, false
+	})
+	before := pools()
+	q.Put(record(tele, 0))
+	q.Close()
+	p.Run(t.Context())
+	if n := q.Stats().Records; n != 0 {
+		t.Fatalf("%d records were not sent", n)
+	}
+	for end := time.Now().Add(30 * time.Second); pools() > before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d pools of connections are still kept up, %d before", pools(), before)
+		}
+	}
+}
+
+// pools counts the pools of connections that kafka-go keeps up: each looks at the cluster from a goroutine of its own.
+func pools() int {
+	b := make([]byte, 1<<20)
+	return strings.Count(string(b[:runtime.Stack(b, true)]), "kafka-go.(*connPool).discover(")
 }

@@ -53,6 +53,10 @@ func last[T any](to *telemetry.Opt[T], from telemetry.Opt[T]) {
 // shortest is the shortest time over which an energy counter is divided: cards renew theirs about every 100 ms.
 const shortest = 500 * time.Millisecond
 
+// mostPower is more than a device or a host draws. A counter that says so has jumped, and one odd card must not make the host unheard: the wire
+// refuses a report with such a power.
+const mostPower telemetry.Milliwatts = 20_000_000
+
 // power makes the mean power of an interval: from an energy counter where there is one, which no sample between two
 // readings can escape, else from the samples.
 type power struct {
@@ -83,7 +87,9 @@ func (p *power) mean() telemetry.Opt[telemetry.Milliwatts] {
 	if d := p.at.Sub(p.baseAt); p.fresh && d >= shortest {
 		used := int64(p.energy.Value - p.base)
 		if ms := d.Milliseconds(); used <= (1<<62)/1000 {
-			return telemetry.Known(telemetry.Milliwatts((used*1000 + ms/2) / ms))
+			if mw := telemetry.Milliwatts((used*1000 + ms/2) / ms); mw <= mostPower {
+				return telemetry.Known(mw)
+			}
 		}
 	}
 	return p.samples.mean()

@@ -114,6 +114,26 @@ func TestPowerFromEnergy(t *testing.T) {
 	want(1_000, "a counter that was not read in the interval before")
 }
 
+// TestEnergyThatJumps wants no power that nothing draws, with which the whole report would be refused.
+func TestEnergyThatJumps(t *testing.T) {
+	b := newBench()
+	for _, e := range []telemetry.Millijoules{1, 1e14, 1e14 + 300_000} {
+		b.card(energy(e))
+		r := b.report()
+		var enc telemetry.Encoder
+		if _, err := enc.AppendReport(nil, r); err != nil {
+			t.Error(err)
+		}
+		want := telemetry.Milliwatts(1_000)
+		if e == 1e14+300_000 {
+			want = 300_000
+		}
+		if got := r.Devices[0].PowerMean; got != known(want) {
+			t.Errorf("a counter at %d: mean %v, want %d mW", e, got, want)
+		}
+	}
+}
+
 func TestLeftOutDevicesAreTold(t *testing.T) {
 	b := newBench()
 	b.Add(poll.Tick{Time: b.now, Results: []poll.Result{

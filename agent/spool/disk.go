@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,9 +74,28 @@ type segment struct {
 	size int64  // of what is whole
 	end  uint64 // number after the last record
 	last int64  // when that was written, by the time since boot, ns
+	// guessed says that end and last are those at which the next segment begins: nothing in this one is later.
+	guessed bool
 }
 
-// OpenDisk opens a queue, which is made if it is not there, and reads what is in it once.
+// suffix is what the files of segments end with.
+const suffix = ".seg"
+
+// segmentFiles lists the files of segments, by number.
+func segmentFiles(dir string) (paths []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list the spool: %w", err)
+	}
+	for _, e := range entries { // by name
+		if strings.HasSuffix(e.Name(), suffix) {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths, nil
+}
+
+// OpenDisk opens a queue, which is made if it is not there.
 func OpenDisk(o DiskOptions) (*Disk, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -109,31 +129,13 @@ func (d *Disk) open() (err error) {
 	if d.cursor, err = os.OpenFile(filepath.Join(d.o.Dir, "cursor"), os.O_CREATE|os.O_RDWR, 0o640); err != nil {
 		return fmt.Errorf("open the spool's cursor: %w", err)
 	}
-	names, err := filepath.Glob(filepath.Join(d.o.Dir, "*.seg"))
+	lost, err := d.list()
 	if err != nil {
-		return fmt.Errorf("list the spool: %w", err)
-	}
-	slices.Sort(names)
-	for i, name := range names {
-		s, torn, err := scan(name)
-		switch {
-		case err != nil:
-			return err
-		case s == nil || s.end == s.first: // numbers tell how much was in it, unless it is the last
-			if i == len(names)-1 && (s == nil || torn) {
-				d.stats.Broken++
-			}
-			if err := os.Remove(name); err != nil {
-				return fmt.Errorf("remove a broken part of the spool: %w", err)
-			}
-			continue
-		case torn && i == len(names)-1:
-			d.stats.Broken++
-		}
-		d.segments = append(d.segments, s)
+		return err
 	}
 	d.head = d.readCursor()
 	if n := len(d.segments); n > 0 {
+		d.stats.Broken += span(max(d.head, lost), d.segments[0].first)
 		d.next = d.segments[n-1].end
 		d.head = min(max(d.head, d.segments[0].first), d.next)
 	}
@@ -144,6 +146,60 @@ func (d *Disk) open() (err error) {
 	return nil
 }
 
+// list finds the segments. Of most the beginning alone is read, which tells by its number what the one before holds: a large queue must not
+// hold up the start. Lost is the number of the first record of what is broken before all that is not; the highest number where nothing is.
+func (d *Disk) list() (lost uint64, err error) {
+	names, err := segmentFiles(d.o.Dir)
+	if err != nil {
+		return 0, err
+	}
+	lost = math.MaxUint64
+	for i, name := range names {
+		s, err := begun(name)
+		if err != nil {
+			return 0, err
+		}
+		if s == nil { // the numbers tell how much was in it, unless it is the last
+			if number, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(name), suffix), 10, 64); err == nil && len(d.segments) == 0 {
+				lost = min(lost, number)
+			}
+			if i == len(names)-1 {
+				d.stats.Broken++
+			}
+			if err := os.Remove(name); err != nil {
+				return 0, fmt.Errorf("remove a broken part of the spool: %w", err)
+			}
+			continue
+		}
+		d.segments = append(d.segments, s)
+	}
+	for i, s := range d.segments {
+		last := i == len(d.segments)-1
+		if !last && d.segments[i+1].boot == s.boot && d.segments[i+1].first > s.first {
+			s.end, s.last, s.guessed = d.segments[i+1].first, d.segments[i+1].uptime, true
+			continue
+		}
+		torn, err := s.scan()
+		if err != nil {
+			return 0, err
+		}
+		if last && torn && s.path == names[len(names)-1] {
+			d.stats.Broken++
+		}
+	}
+	d.segments = slices.DeleteFunc(d.segments, func(s *segment) bool {
+		if s.end > s.first {
+			return false
+		}
+		err = errors.Join(err, os.Remove(s.path))
+		return true
+	})
+	if err != nil {
+		return 0, fmt.Errorf("remove an empty part of the spool: %w", err)
+	}
+	return lost, nil
+}
+
 // span is how many numbers there are from one up to another.
 func span(from, to uint64) int64 {
 	if to <= from {
@@ -152,30 +208,24 @@ func span(from, to uint64) int64 {
 	return int64(min(to-from, 1<<40))
 }
 
-// scan reads a segment through. It returns nil where its beginning cannot be read, and whether something that is no record comes after the
-// last one. A file that the kernel cannot read ends where it cannot.
-func scan(name string) (s *segment, torn bool, err error) {
-	f, err := os.Open(name)
+// scan reads a segment through, and reports whether something that is no record comes after the last one. A file that the kernel cannot read
+// ends where it cannot.
+func (s *segment) scan() (torn bool, err error) {
+	f, err := os.Open(s.path)
 	if err != nil {
-		return nil, false, fmt.Errorf("open a part of the spool: %w", err)
+		return false, fmt.Errorf("open a part of the spool: %w", err)
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		return nil, false, fmt.Errorf("read a part of the spool: %w", err)
-	}
-	b := make([]byte, headerSize)
-	n, _ := f.ReadAt(b, 0)
-	h, err := parseHeader(b[:n])
-	if err != nil {
-		return nil, false, nil
+		return false, fmt.Errorf("read a part of the spool: %w", err)
 	}
 	r := reader{file: f, at: int64(headerSize)}
-	s = &segment{header: h, path: name, size: r.at, end: h.first, last: h.uptime}
+	s.size, s.end, s.last, s.guessed = r.at, s.first, s.uptime, false
 	for {
 		one, err := r.next(st.Size())
 		if err != nil {
-			return s, s.size < st.Size(), nil
+			return s.size < st.Size(), nil
 		}
 		if one.number >= s.end {
 			s.end, s.size, s.last = one.number+1, r.at, one.uptime
@@ -236,6 +286,9 @@ func (d *Disk) extend(up, n int64) error {
 	if err := d.endSegment(); err != nil {
 		return err
 	}
+	if k := len(d.segments); k > 0 && d.segments[k-1].end == d.segments[k-1].first {
+		d.leave(k - 1) // nothing could be written to it; the next has its number, and its name
+	}
 	if !spare(d.o.Dir) {
 		if len(d.segments) < 2 {
 			return ErrFull
@@ -243,7 +296,7 @@ func (d *Disk) extend(up, n int64) error {
 		d.drop() // its own oldest records, rather than others' room
 	}
 	h := header{first: d.next, wall: d.o.Now().UnixNano(), uptime: up, boot: d.boot}
-	path := filepath.Join(d.o.Dir, fmt.Sprintf("%020d.seg", d.next))
+	path := filepath.Join(d.o.Dir, fmt.Sprintf("%020d%s", d.next, suffix))
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o640)
 	if err != nil {
 		return fmt.Errorf("begin a part of the spool: %w", err)
@@ -306,16 +359,25 @@ func (d *Disk) expire() {
 	up := d.o.Uptime()
 	for len(d.segments) > 0 {
 		s := d.segments[0]
-		age := up - time.Duration(s.last)
-		if s.boot != d.boot {
-			written := time.Unix(0, s.wall).Add(time.Duration(s.last - s.uptime))
-			age = max(up, d.o.Now().Sub(written))
+		if s.guessed && d.age(up, s, s.uptime) > d.o.MaxAge && d.age(up, s, s.last) <= d.o.MaxAge {
+			end := s.end
+			_, _ = s.scan() // else it stays too young
+			s.end = max(s.end, end)
 		}
-		if age <= d.o.MaxAge {
+		if d.age(up, s, s.last) <= d.o.MaxAge {
 			return
 		}
 		d.drop()
 	}
+}
+
+// age is how old what was written to a segment at a time since boot is.
+func (d *Disk) age(up time.Duration, s *segment, at int64) time.Duration {
+	if s.boot == d.boot {
+		return up - time.Duration(at)
+	}
+	written := time.Unix(0, s.wall).Add(time.Duration(at - s.uptime))
+	return max(up, d.o.Now().Sub(written))
 }
 
 // drop drops the oldest segment with what was not delivered of it.
@@ -334,12 +396,17 @@ func (d *Disk) remove() {
 		_ = d.tail.Close() // nothing in it is wanted any more
 		d.tail, d.unsynced = nil, false
 	}
-	if d.file != nil {
+	_ = os.Remove(d.segments[0].path) // else it is found to be delivered when the queue is opened again
+	d.leave(0)
+}
+
+// leave takes a segment off the list.
+func (d *Disk) leave(i int) {
+	if i == 0 && d.file != nil {
 		_ = d.file.Close()
 		d.file = nil
 	}
-	_ = os.Remove(d.segments[0].path) // else it is found to be delivered when the queue is opened again
-	d.segments = d.segments[1:]
+	d.segments = slices.Delete(d.segments, i, i+1)
 }
 
 // tidy removes segments all of which was delivered.

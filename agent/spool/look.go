@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,11 +34,10 @@ func Look(o DiskOptions) (Standing, error) {
 		defer f.Close()
 		d.head = d.readCursor()
 	}
-	names, err := filepath.Glob(filepath.Join(o.Dir, "*.seg"))
+	names, err := segmentFiles(o.Dir)
 	if err != nil {
-		return s, fmt.Errorf("list the spool: %w", err)
+		return s, err
 	}
-	slices.Sort(names)
 	var before *segment
 	for _, name := range names {
 		seg, err := begun(name)
@@ -60,12 +58,12 @@ func Look(o DiskOptions) (Standing, error) {
 	if before == nil {
 		return s, nil
 	}
-	switch last, _, err := scan(before.path); {
-	case errors.Is(err, os.ErrNotExist) || err == nil && last == nil:
+	switch _, err := before.scan(); {
+	case errors.Is(err, os.ErrNotExist): // delivered meanwhile
 	case err != nil:
 		return s, err
 	default:
-		s.add(d, last)
+		s.add(d, before)
 	}
 	return s, nil
 }

@@ -86,7 +86,7 @@ func (t *Tracker) sight(source string, s *seen, a poll.Answer) {
 			continue
 		}
 		// What was acknowledged before it came is none of its faults.
-		d := &tracked{Device: Device{Info: r.Info, Seen: a.Time, Acked: a.Time, Missing: true}, presence: NoAnswer}
+		d := &tracked{Device: Device{Info: r.Info, Seen: a.Time, Acked: t.orders.acknowledged(r.Info.ID), Missing: true}, presence: NoAnswer}
 		t.devices[r.Info.ID] = d
 		t.took(source, s, a.Time, d, r)
 	}

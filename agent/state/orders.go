@@ -68,6 +68,12 @@ func (o *Orders) Undrain(device string, now time.Time) bool {
 	if o.Acknowledged == nil {
 		o.Acknowledged = map[string]time.Time{}
 	}
+	// Later than any before it, whose clock may have been ahead: else it would go unnoticed.
+	for _, before := range o.Acknowledged {
+		if !now.After(before) {
+			now = before.Add(1)
+		}
+	}
 	o.Acknowledged[device] = now
 	if device == "" {
 		was := o.Host != nil

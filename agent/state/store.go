@@ -30,6 +30,8 @@ const DefaultDir = "/var/lib/exameter-agent"
 // given. Files are replaced whole and synced; one that cannot be understood is set aside under another name.
 type Store struct {
 	Dir string
+	// Look leaves what is in the directory as it is, also what cannot be understood: for whoever only looks.
+	Look bool
 
 	orders os.FileInfo // of the orders file as last read
 }
@@ -60,7 +62,7 @@ type devicesDoc struct {
 	Devices []Device `json:"devices"`
 }
 
-// ErrCorrupt says that a file was not understood and was set aside.
+// ErrCorrupt says that a file was not understood.
 var ErrCorrupt = errors.New("not understood")
 
 // Devices reads the remembered devices. On an error wrapping ErrCorrupt the file has been set aside, and the next
@@ -80,7 +82,8 @@ func (s *Store) SaveDevices(d []Device) error {
 }
 
 // Orders reads the orders, and whether they may have changed since they were last read; unchanged ones are not read
-// again and come back empty. On an error wrapping ErrCorrupt the file has been set aside.
+// again and come back empty. On an error wrapping ErrCorrupt the file has been set aside, and yet it stays where it is until SaveOrders
+// replaces it: no file would mean that there are no orders.
 func (s *Store) Orders() (o Orders, changed bool, err error) {
 	info, err := os.Stat(filepath.Join(s.Dir, ordersFile))
 	switch {
@@ -107,25 +110,47 @@ func (s *Store) Orders() (o Orders, changed bool, err error) {
 // Where the orders standing were not understood, the host is drained until it is undrained: an order that was lost must
 // not hand anything out.
 func (s *Store) EditOrders(now time.Time, edit func(*Orders) error) error {
+	return s.locked(0, func() error {
+		var o Orders
+		_, err := s.load(ordersFile, &o, func() error { return version(o.Version) })
+		if errors.Is(err, ErrCorrupt) {
+			o = Distrust(now)
+		} else if err != nil {
+			return err
+		}
+		if err := edit(&o); err != nil {
+			return err
+		}
+		return s.SaveOrders(o)
+	})
+}
+
+// KeepOrders puts orders in place of ones that were not understood, unless somebody has done so meanwhile, or does so now.
+func (s *Store) KeepOrders(o Orders) error {
+	err := s.locked(unix.LOCK_NB, func() error {
+		var there Orders
+		if _, err := s.load(ordersFile, &there, func() error { return version(there.Version) }); !errors.Is(err, ErrCorrupt) {
+			return err
+		}
+		return s.SaveOrders(o)
+	})
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil
+	}
+	return err
+}
+
+// locked does something while nobody else changes the orders.
+func (s *Store) locked(how int, do func() error) error {
 	dir, err := os.Open(s.Dir)
 	if err != nil {
 		return fmt.Errorf("open the state directory: %w", err)
 	}
 	defer dir.Close() // and with it goes the lock
-	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|how); err != nil {
 		return fmt.Errorf("lock the state directory: %w", err)
 	}
-	var o Orders
-	_, err = s.load(ordersFile, &o, func() error { return version(o.Version) })
-	if errors.Is(err, ErrCorrupt) {
-		o = Distrust(now)
-	} else if err != nil {
-		return err
-	}
-	if err := edit(&o); err != nil {
-		return err
-	}
-	return s.SaveOrders(o)
+	return do()
 }
 
 // Distrust are the orders in place of ones that were not understood: nothing is handed out until an operator says so.
@@ -151,7 +176,7 @@ func (s *Store) Writable() error {
 // load reads a file into v. A file that is absent leaves v as it is.
 func (s *Store) load(name string, v any, check func() error) (os.FileInfo, error) {
 	path := filepath.Join(s.Dir, name)
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe in its place must not hold up whoever reads
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -163,9 +188,11 @@ func (s *Store) load(name string, v any, check func() error) (os.FileInfo, error
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+	var b []byte
+	if info.Mode()&fs.ModeNamedPipe == 0 {
+		if b, err = io.ReadAll(io.LimitReader(f, maxFile+1)); err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
 	}
 	if len(b) > maxFile {
 		err = fmt.Errorf("more than %d bytes", maxFile)
@@ -175,11 +202,25 @@ func (s *Store) load(name string, v any, check func() error) (os.FileInfo, error
 	if err == nil {
 		return info, nil
 	}
+	if s.Look {
+		return nil, fmt.Errorf("%s is %w (%v)", path, ErrCorrupt, err)
+	}
 	aside := path + ".corrupt"
-	if e := os.Rename(path, aside); e != nil {
+	if e := setAside(path, aside, name == ordersFile); e != nil {
 		return nil, fmt.Errorf("%s is %w (%v) and could not be set aside: %v", path, ErrCorrupt, err, e)
 	}
 	return nil, fmt.Errorf("%s is %w (%v) and was set aside as %s", path, ErrCorrupt, err, aside)
+}
+
+// setAside gives a file another name, beside its own where it is to stay.
+func setAside(path, aside string, stay bool) error {
+	if !stay {
+		return os.Rename(path, aside)
+	}
+	if err := os.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Link(path, aside)
 }
 
 // save replaces a file whole: after a crash there is the old one or the new one.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/exameter/exameter/telemetry"
 )
@@ -55,8 +56,13 @@ func TestStoreSetsAsideWhatItDoesNotUnderstand(t *testing.T) {
 			if _, err := s.Devices(); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "devices.json.corrupt") {
 				t.Errorf("devices: %v", err)
 			}
-			if _, changed, err := s.Orders(); !errors.Is(err, ErrCorrupt) || !changed {
-				t.Errorf("orders: changed %v, %v", changed, err)
+			for range 2 { // until they are replaced, there are no others
+				if _, changed, err := s.Orders(); !errors.Is(err, ErrCorrupt) || !changed {
+					t.Errorf("orders: changed %v, %v", changed, err)
+				}
+			}
+			if b, err := os.ReadFile(filepath.Join(s.Dir, "drain.json.corrupt")); err != nil || string(b) != text {
+				t.Errorf("set aside %q, %v", b, err)
 			}
 			if b, err := os.ReadFile(filepath.Join(s.Dir, "devices.json.corrupt")); err != nil || string(b) != text {
 				t.Errorf("set aside %q, %v", b, err)
@@ -65,6 +71,57 @@ func TestStoreSetsAsideWhatItDoesNotUnderstand(t *testing.T) {
 				t.Errorf("afterwards: %v, %v", got, err)
 			}
 		})
+	}
+}
+
+// TestStoreWaitsForNobody finds a pipe, into which nobody writes, where the orders should be.
+func TestStoreWaitsForNobody(t *testing.T) {
+	s := &Store{Dir: t.TempDir()}
+	path := filepath.Join(s.Dir, ordersFile)
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	both, err := os.OpenFile(path, os.O_RDWR, 0) // so that it has no end
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer both.Close()
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := s.Orders()
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if !errors.Is(err, ErrCorrupt) {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it waits")
+	}
+	if err := s.KeepOrders(Orders{}); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := s.Orders(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStoreThatLooksChangesNothing(t *testing.T) {
+	s := &Store{Dir: t.TempDir(), Look: true}
+	for _, file := range []string{devicesFile, ordersFile} {
+		if err := os.WriteFile(filepath.Join(s.Dir, file), []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Devices(); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("devices: %v", err)
+	}
+	if _, _, err := s.Orders(); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("orders: %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(s.Dir, "*")); err != nil || len(left) != 2 || strings.Contains(strings.Join(left, ""), "corrupt") {
+		t.Errorf("left behind: %v %v", left, err)
 	}
 }
 
@@ -132,6 +189,37 @@ func TestStoreDistrustsOrdersItLost(t *testing.T) {
 	o, _, err := s.Orders()
 	if err != nil || o.Host == nil || o.Of("GPU-0") == nil {
 		t.Errorf("orders %+v, %v: want the host drained", o, err)
+	}
+}
+
+// TestStoreKeepsWhatACommandWrote has an agent repair orders that a command is replacing, or has just replaced: the command's stand.
+func TestStoreKeepsWhatACommandWrote(t *testing.T) {
+	s := &Store{Dir: t.TempDir()}
+	if err := os.WriteFile(filepath.Join(s.Dir, ordersFile), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old := Orders{Devices: map[string]Drain{"GPU-1": {Reason: "old"}}}
+	err := s.EditOrders(t0, func(o *Orders) error {
+		o.Drain("", Drain{Reason: "new"})
+		return (&Store{Dir: s.Dir}).KeepOrders(old)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.KeepOrders(old); err != nil {
+		t.Fatal(err)
+	}
+	if o, _, err := s.Orders(); err != nil || o.Host == nil || o.Host.Reason != "new" || len(o.Devices) != 0 {
+		t.Errorf("orders %+v, %v", o, err)
+	}
+	if err := os.WriteFile(filepath.Join(s.Dir, ordersFile), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.KeepOrders(old); err != nil {
+		t.Fatal(err)
+	}
+	if o, _, err := s.Orders(); err != nil || o.Host != nil || o.Devices["GPU-1"].Reason != "old" {
+		t.Errorf("orders %+v, %v", o, err)
 	}
 }
 

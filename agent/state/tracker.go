@@ -212,6 +212,25 @@ func (t *Tracker) acknowledge(d *tracked) {
 	}
 }
 
+// clockSetBack is how far ahead of the clock a time is that a clock of before has shown.
+const clockSetBack = time.Minute
+
+// backdate brings times that lie ahead back to the present. Clocks are ahead after a boot until they are set, by hours where the hardware's
+// clock shows local time; what an operator orders afterwards is to be later than what was seen then.
+func (t *Tracker) backdate(now time.Time, d *tracked) {
+	now = now.Round(0) // by the clock that is set, as orders are
+	latest := now.Add(clockSetBack)
+	back := func(at *time.Time) {
+		if at.Round(0).After(latest) {
+			*at, t.dirty = now, true
+		}
+	}
+	back(&d.Seen)
+	for i := range d.Faults {
+		back(&d.Faults[i].At)
+	}
+}
+
 // decide applies the rules to every device.
 func (t *Tracker) decide(now time.Time, renewed bool) View {
 	v := View{Time: now, Host: t.orders.Host, Renewed: renewed, Changed: renewed, Settled: t.settled(now)}
@@ -224,6 +243,7 @@ func (t *Tracker) decide(now time.Time, renewed bool) View {
 		}
 	}
 	for _, d := range t.sorted() {
+		t.backdate(now, d)
 		t.acknowledge(d)
 		f := t.facts(now, d)
 		s := outcome{Verdict: Decide(t.Rules, f)}

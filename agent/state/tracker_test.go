@@ -202,6 +202,44 @@ func TestTrackerSilence(t *testing.T) {
 	b.want(b.tick(), "GPU-0=faulty(missing)")
 }
 
+// TestTrackerAfterTheClockWasSetBack has a clock that is eight hours ahead until it is set, as after a boot where the hardware's shows local
+// time: what operators order afterwards holds at once.
+func TestTrackerAfterTheClockWasSetBack(t *testing.T) {
+	broken := card(0)
+	broken.XIDs = []int64{79}
+	for name, acknowledged := range map[string]bool{"nothing ordered before": false, "undrained before": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, nil)
+			var o Orders
+			undrain := func() {
+				t.Helper()
+				b.now = b.now.Add(time.Second)
+				o.Undrain("", b.now)
+				b.SetOrders(o)
+				b.want(b.tick(answer(b.now, card(0), card(1))), "GPU-0=free GPU-1=free")
+			}
+			b.now = t0.Add(8 * time.Hour)
+			b.want(b.tick(answer(b.now, broken, card(1))), "GPU-0=faulty(xid) GPU-1=free")
+			if acknowledged {
+				undrain()
+				b.want(b.tick(answer(b.now, broken, card(1))), "GPU-0=faulty(xid) GPU-1=free")
+			}
+			b.now = t0
+			b.want(b.tick(answer(b.now, card(0), card(1))), "GPU-0=faulty(xid) GPU-1=free")
+			undrain()
+			b.want(b.tick(answer(b.now, broken, card(1))), "GPU-0=faulty(xid) GPU-1=free")
+			b.want(b.tick(answer(b.now, card(0), card(1))), "GPU-0=faulty(xid) GPU-1=free")
+			undrain()
+
+			b.want(b.tick(answer(b.now, card(0))), "GPU-0=free GPU-1=faulty(missing)")
+			b.now = b.now.Add(time.Second)
+			o.Forget("GPU-1", b.now)
+			b.SetOrders(o)
+			b.want(b.tick(answer(b.now, card(0))), "GPU-0=free")
+		})
+	}
+}
+
 func TestTrackerXIDsStick(t *testing.T) {
 	b := newBench(t, nil)
 	c := card(0)

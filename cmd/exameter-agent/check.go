@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,8 +25,6 @@ const (
 )
 
 func (p *program) checkCommand() *cobra.Command {
-	var only []string
-	var format string
 	c := &cobra.Command{
 		Use: "check", Short: "Say in plain words what was found, what is missing, and what to do",
 		Long: "Looks at the configuration, the host's identity, the state directory, every source of readings, the brokers, the topics,\n" +
@@ -38,19 +34,13 @@ func (p *program) checkCommand() *cobra.Command {
 			"called wrongly. It changes nothing and sends nothing.",
 		Args: cobra.NoArgs,
 	}
-	c.Flags().StringSliceVar(&only, "only", nil, "look at these alone: "+strings.Join(areas, ", "))
-	c.Flags().StringVarP(&format, "output", "o", "text", "text, or json for machines")
+	call := check.Flags(c, areas...)
 	c.RunE = p.do(func(ctx context.Context, _ []string) error {
-		for _, a := range only {
-			if !slices.Contains(areas, a) {
-				return &misuse{fmt.Errorf("--only %s: not one of %s", a, strings.Join(areas, ", "))}
-			}
+		if err := call.Validate(); err != nil {
+			return &misuse{err}
 		}
-		if format != "text" && format != "json" {
-			return &misuse{fmt.Errorf("--output %s: not one of text, json", format)}
-		}
-		r := check.New("exameter-agent", version, p.stdout, format == "json", chinese)
-		p.check(ctx, r, func(area string) bool { return len(only) == 0 || slices.Contains(only, area) })
+		r := check.New("exameter-agent", version, p.stdout, call.JSON(), chinese)
+		p.check(ctx, r, call.Wanted)
 		if err := r.End(); err != nil {
 			return err
 		}
@@ -109,7 +99,7 @@ func (p *program) check(ctx context.Context, r *check.Report, wanted func(string
 
 // checkState looks at the state directory and returns what stands in it.
 func checkState(r *check.Report, c agent.Config, installed bool) (remembered []state.Device, orders state.Orders) {
-	s := &state.Store{Dir: c.Paths.State}
+	s := &state.Store{Dir: c.Paths.State, Look: true}
 	switch err := s.Writable(); {
 	case err == nil:
 		r.OK("state", "%s can be written", s.Dir)
@@ -130,7 +120,7 @@ func checkState(r *check.Report, c agent.Config, installed bool) (remembered []s
 	remembered, err := s.Devices()
 	if err != nil {
 		r.Fail("state", "%v", err)
-		r.Do("look at the file that was set aside; the agent starts afresh without it")
+		r.Do("look at the file; the agent sets it aside and starts afresh without it")
 	}
 	o, _, err := s.Orders()
 	switch {

@@ -137,6 +137,27 @@ func TestClonedHost(t *testing.T) {
 	}
 }
 
+// TestCheckLeavesTheOrders looks at a state directory that nobody understands: the agent that starts afterwards is to find what check found.
+func TestCheckLeavesTheOrders(t *testing.T) {
+	path, dir := configFile(t, []string{"127.0.0.1:1"}, "")
+	for _, name := range []string{"devices.json", "drain.json"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, out, _ := call(t, "check", "--config", path, "--only", "state")
+	if code != 1 || strings.Count(out, "is not understood") != 2 || !strings.Contains(out, "until then the host is drained") {
+		t.Errorf("code %d\n%s", code, out)
+	}
+	if code, _, errs := call(t, "drain", "--config", path, "--device", "0", "noise"); code != 1 || !strings.Contains(errs, "is not understood") {
+		t.Errorf("code %d, %s", code, errs)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 2 || left[0].Name() != "devices.json" || left[1].Name() != "drain.json" {
+		t.Errorf("check leaves %v, %v", left, err)
+	}
+}
+
 func TestCheckOfAnExporterThatIsAway(t *testing.T) {
 	path, _ := configFile(t, []string{"127.0.0.1:1"}, "  exporters: [{url: 'http://127.0.0.1:1/metrics', profile: nvidia-dcgm-exporter}]\n")
 	code, out, _ := call(t, "check", "--config", path, "--only", "sources")

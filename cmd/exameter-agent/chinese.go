@@ -21,7 +21,7 @@ var chinese = map[string]string{
 	"%s can be written": "%s 可写",
 	"install -d -o %s -g %s -m 0750 %s, or name another directory: paths.state":                     "install -d -o %s -g %s -m 0750 %s，或另指定目录：paths.state",
 	"there is no %s yet: no agent has run on this host":                                             "尚无 %s：本机没有运行过采集器",
-	"look at the file that was set aside; the agent starts afresh without it":                       "查看被移开的文件；采集器将不带它重新开始",
+	"look at the file; the agent sets it aside and starts afresh without it":                        "查看该文件；采集器会将其移开，不带它重新开始",
 	"exameter-agent undrain, or drain again: until then the host is drained":                        "exameter-agent undrain，或再次 drain：在此之前主机停用",
 	"this host is drained since %s: %s":                                                             "本机自 %s 起停用：%s",
 	"exameter-agent undrain":                                                                        "exameter-agent undrain",

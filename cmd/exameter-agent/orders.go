@@ -122,7 +122,7 @@ func (p *program) order(o *orders, now time.Time, change func(*state.Orders, str
 	s := &state.Store{Dir: dir}
 	id := ""
 	if o.device != "" {
-		d, err := find(s, o.device)
+		d, err := find(&state.Store{Dir: dir, Look: true}, o.device)
 		if err != nil {
 			return plain(dir, err)
 		}

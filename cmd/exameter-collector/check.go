@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -33,8 +31,6 @@ const (
 const checkTimeout = 30 * time.Second
 
 func (p *program) checkCommand() *cobra.Command {
-	var only []string
-	var format string
 	c := &cobra.Command{
 		Use: "check", Short: "Say in plain words whether everything is in place, and what to do",
 		Long: "Looks at the configuration, the registry, the catalogue, the brokers, the topics, the group, the address that is listened at,\n" +
@@ -44,20 +40,14 @@ func (p *program) checkCommand() *cobra.Command {
 			"called wrongly. It changes nothing.",
 		Args: cobra.NoArgs,
 	}
-	c.Flags().StringSliceVar(&only, "only", nil, "look at these alone: "+strings.Join(areas, ", "))
-	c.Flags().StringVarP(&format, "output", "o", "text", "text, or json for machines")
+	call := check.Flags(c, areas...)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		p.called = true
-		for _, a := range only {
-			if !slices.Contains(areas, a) {
-				return &misuse{fmt.Errorf("--only %s: not one of %s", a, strings.Join(areas, ", "))}
-			}
+		if err := call.Validate(); err != nil {
+			return &misuse{err}
 		}
-		if format != "text" && format != "json" {
-			return &misuse{fmt.Errorf("--output %s: not one of text, json", format)}
-		}
-		r := check.New("exameter-collector", version, p.stdout, format == "json", chinese)
-		p.check(c.Context(), r, func(area string) bool { return len(only) == 0 || slices.Contains(only, area) })
+		r := check.New("exameter-collector", version, p.stdout, call.JSON(), chinese)
+		p.check(c.Context(), r, call.Wanted)
 		if err := r.End(); err != nil {
 			return err
 		}

@@ -42,6 +42,9 @@ func Read(r io.Reader, name string, v any) error {
 	if len(b) > MaxBytes {
 		return fmt.Errorf("%s: more than %d bytes", name, MaxBytes)
 	}
+	if err := checkDepth(b); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
 	file, err := parser.ParseBytes(b, 0)
 	if err != nil {
 		return place(name, err)
@@ -52,6 +55,9 @@ func Read(r io.Reader, name string, v any) error {
 	if len(file.Docs) == 1 && file.Docs[0].Body != nil {
 		if t := tagOf(file.Docs[0].Body); t != nil {
 			return fmt.Errorf("%s:%d:%d: %s is a tag, which nothing here has", name, t.Position.Line, t.Position.Column, t.Value)
+		}
+		if err := checkAliases(file.Docs[0].Body); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		if err := yaml.NewDecoder(strings.NewReader(string(b)), yaml.Strict()).Decode(v); err != nil && !errors.Is(err, io.EOF) {
 			return place(name, err)

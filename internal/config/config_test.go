@@ -2,9 +2,11 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +77,9 @@ func TestReadRefuses(t *testing.T) {
 		{"centre: [a\n", "f.yaml:"},
 		{"\tcentre: a\n", "f.yaml:"},
 		{strings.Repeat("#", config.MaxBytes+1), "more than"},
+		{"inner: " + strings.Repeat("[", 1<<19), "nests deeper than"},
+		{"inner:\n  names:\n  " + strings.Repeat("- ", 1<<18), "nests deeper than"},
+		{strings.Repeat("{a: ", 1<<17), "nests deeper than"},
 	} {
 		var s sample
 		err := config.Read(strings.NewReader(c.in), "f.yaml", &s)
@@ -107,6 +112,27 @@ func TestTagsAreRefused(t *testing.T) {
 		if err := config.Read(strings.NewReader(in), "f.yaml", &s); err == nil || !strings.Contains(err.Error(), "f.yaml:1:") || !strings.Contains(err.Error(), "is a tag") {
 			t.Errorf("%q: %v", in, err)
 		}
+	}
+}
+
+// TestAliasesAreBounded reads aliases that come to a billion names, and some that are as good as what they stand for.
+func TestAliasesAreBounded(t *testing.T) {
+	var s struct {
+		Names []string
+		Again []string
+	}
+	in := "names: &n [a, b]\nagain: *n\n"
+	if err := config.Read(strings.NewReader(in), "f.yaml", &s); err != nil || len(s.Again) != 2 {
+		t.Errorf("%q: %v, %v", in, err, s.Again)
+	}
+	var b strings.Builder
+	b.WriteString("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n")
+	for i := range 8 {
+		fmt.Fprintf(&b, "a%d: &a%d [%s]\n", i+1, i+1, strings.Join(slices.Repeat([]string{fmt.Sprintf("*a%d", i)}, 10), ", "))
+	}
+	b.WriteString("names: *a8\n")
+	if err := config.Read(strings.NewReader(b.String()), "f.yaml", &s); err == nil || !strings.Contains(err.Error(), "f.yaml: its aliases") {
+		t.Error(err)
 	}
 }
 

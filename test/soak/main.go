@@ -65,12 +65,12 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer collector.Kill() //nolint:errcheck // It was asked to end before.
+	defer func() { _ = collector.Kill() }() // it was asked to end before
 	agent, outages, err := startAgent(ctx, g, o, dir)
 	if err != nil {
 		return err
 	}
-	defer agent.process.Kill() //nolint:errcheck // It was asked to end before.
+	defer func() { _ = agent.process.Kill() }() // it was asked to end before
 	asked := &asked{}
 	g.Go(func() error { return asked.run(ctx, addr) })
 	g.Go(func() error { return asked.watch(ctx, addr) })

@@ -16,7 +16,7 @@ import (
 
 // Bounds of what is believed. Beyond them a value is a sentinel, or as little worth, and unknown.
 const (
-	maxMemory      = 1 << 50    // B
+	maxMemory      = uint64(telemetry.MaxMemory)
 	maxPower       = 20_000_000 // mW
 	maxTemperature = 250        // °C
 	maxClock       = 20_000     // MHz

@@ -17,7 +17,7 @@ const (
 	maxPower       = 20_000_000 // mW; the largest board draws a tenth
 	maxTemperature = 250        // °C
 	maxClock       = 20_000     // MHz
-	maxMemory      = 1 << 50    // B
+	maxMemory      = uint64(telemetry.MaxMemory)
 	maxCounter     = 1 << 62
 	allOnes32      = math.MaxUint32
 )

@@ -39,6 +39,7 @@ func TestLimits(t *testing.T) {
 	f("power of 32 ones", upTo[int64](math.MaxUint32, maxPower), opt{})
 	f("memory", b(memory{1 << 37, 5}.usedBytes()), of(5, true))
 	f("memory of nothing", b(memory{0, 0}.usedBytes()), opt{})
+	f("memory that the wire refuses", b(memory{1<<46 + 1, 5}.usedBytes()), opt{})
 	f("memory over its total", b(memory{10, 11}.usedBytes()), opt{})
 	f("memory of all ones", b(memory{math.MaxUint64, math.MaxUint64}.usedBytes()), opt{})
 	if flag(2).OK || !flag(1).Value || !flag(0).OK {
