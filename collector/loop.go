@@ -42,11 +42,11 @@ func (c *collector) watch(ctx context.Context) {
 			}
 		case <-due.C:
 			dirty = false
-			c.show(c.sum())
+			c.show(c.present())
 		case <-tick.C:
 			c.settle()
-			if silent := time.Since(c.heard); silent > c.cfg.StaleAfter.D() && c.ready.Load() {
-				c.show(c.sum().Silenced(silent))
+			if c.cut() > 0 {
+				c.show(c.present())
 			}
 		case <-c.opts.Reload:
 			c.reload(ctx)
@@ -68,9 +68,26 @@ func (c *collector) sum() *capacity.Snapshot {
 	return c.view.Snapshot(c.admits())
 }
 
-// fold takes records of the partials topic.
+// present is the sum, or what has come to it where this collector is cut off.
+func (c *collector) present() *capacity.Snapshot {
+	s := c.sum()
+	if silent := c.cut(); silent > 0 {
+		return s.Silenced(silent)
+	}
+	return s
+}
+
+// cut is for how long nothing was heard, where that is so long that every device is stale; else 0.
+func (c *collector) cut() time.Duration {
+	if silent := time.Since(c.heard); silent > c.cfg.StaleAfter.D() && c.ready.Load() {
+		return silent
+	}
+	return 0
+}
+
+// fold takes records of the partials topic. Once Kafka is back after an outage, what was written before it is read first: that is not heard now.
 func (c *collector) fold(b *consume.Batch) {
-	if len(b.Records) > 0 {
+	if len(b.Records) > 0 && b.Fresh {
 		c.heard = time.Now()
 	}
 	breath := breathe()

@@ -64,6 +64,7 @@ type Batch struct {
 	Partition
 	Records []Record
 	Epoch   int64 // the one that Config.Owned gave
+	Fresh   bool  // the records were written just now: everything before them had been read moments ago
 	done    func()
 }
 

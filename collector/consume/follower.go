@@ -14,6 +14,9 @@ import (
 // stallAfter is how long a follower may stand still with records before it, or without an answer.
 const stallAfter = 30 * time.Second
 
+// freshFor is how long ago everything must have been read, for what comes next to have been written just now: some answers without a record.
+const freshFor = 3 * time.Second
+
 // longestPause is the longest time between two attempts to reach a broker: what a broker's return is noticed later at most.
 const longestPause = 2 * time.Second
 
@@ -104,6 +107,7 @@ func (f *follower) session(ctx context.Context) error {
 		}
 	}
 	still := time.Now() // since when it stands still with records before it
+	var end time.Time   // when everything had been read; zero: not in this session
 	for {
 		if err := f.catchUp(ctx); err != nil {
 			return err
@@ -121,8 +125,13 @@ func (f *follower) session(ctx context.Context) error {
 		f.touch()
 		f.c.troub.recovered(f.p.String())
 		before := f.next
-		if err := f.take(ctx, got); err != nil {
+		if err := f.take(ctx, got, time.Since(end) < freshFor); err != nil {
 			return err
+		}
+		if f.next >= got.high {
+			end = time.Now()
+		} else {
+			end = time.Time{}
 		}
 		f.lag.Store(max(got.high-f.next, 0))
 		if len(got.records) < fewBytes {
@@ -177,16 +186,16 @@ func (f *follower) reopen(s *session) error {
 	return nil
 }
 
-// take hands fetched records over. A batch that cannot be read is fetched twice more, in case it was damaged on the
+// take hands fetched records over. Fresh says that they were written just now. A batch that cannot be read is fetched twice more, in case it was damaged on the
 // way, and then skipped.
-func (f *follower) take(ctx context.Context, got fetched) error {
+func (f *follower) take(ctx context.Context, got fetched, fresh bool) error {
 	if err := f.enter(ctx, got.buffer); err != nil {
 		return err
 	}
 	records, next, err := parseBatches(got.records, f.next, got.buffer)
 	if len(records) == 0 {
 		got.buffer.release()
-	} else if err := f.send(ctx, &Batch{Partition: f.p, Records: records, done: got.buffer.release}); err != nil {
+	} else if err := f.send(ctx, &Batch{Partition: f.p, Records: records, Fresh: fresh, done: got.buffer.release}); err != nil {
 		got.buffer.release() // nobody has it
 		return err
 	}
