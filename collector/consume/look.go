@@ -19,6 +19,9 @@ import (
 // others is how long a look waits for other brokers once one has answered.
 const others = 500 * time.Millisecond
 
+// asked is how many brokers a look asks where fewer are named: so many that it is not all who are parted from the others.
+const asked = 5
+
 // metadataVersion is the first that tells of which election a leader is.
 const metadataVersion = 7
 
@@ -34,7 +37,7 @@ type picture struct {
 	leaders map[Partition]leader
 }
 
-// look finds which partitions there are, and who leads them. It asks all brokers: one that is parted from the others knows nothing of what they have
+// look finds which partitions there are, and who leads them. It asks several brokers: one that is parted from the others knows nothing of what they have
 // decided since, and goes on to answer as if it led what it led.
 func (c *Consumer) look(ctx context.Context) error {
 	d, err := c.cfg.Dialer()
@@ -87,20 +90,20 @@ func (c *Consumer) look(ctx context.Context) error {
 	return nil
 }
 
-// addrs are the brokers that are named, and those that they named.
+// addrs are the brokers that are named, and some of those that they named.
 func (c *Consumer) addrs() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := slices.Clone(c.cfg.Brokers)
 	for _, b := range c.brokers {
-		if !slices.Contains(all, b) {
+		if len(all) < asked && !slices.Contains(all, b) {
 			all = append(all, b)
 		}
 	}
 	return all
 }
 
-// merge makes one picture of several: the latest election counts. What is older than what is known counts only if most brokers were heard, and none
+// merge makes one picture of several: the latest election counts. What is older than what is known counts only if most of those that were asked have answered, and none
 // of them knows better: the topic was made anew.
 func merge(known map[Partition]leader, said []picture, most bool) map[Partition]leader {
 	all := map[Partition]leader{}
