@@ -53,9 +53,13 @@ func Inside(t *testing.T) bool {
 		t.Fatalf("make a network for the test: %v", err)
 	}
 	passed := false
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		passed = passed || strings.HasPrefix(lines.Text(), "--- PASS: "+t.Name()+" ")
-		t.Log(lines.Text())
+	for lines := bufio.NewReader(out); ; {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			break // it has ended, and says how
+		}
+		passed = passed || strings.HasPrefix(line, "--- PASS: "+t.Name()+" ")
+		t.Log(strings.TrimSuffix(line, "\n"))
 	}
 	if err := cmd.Wait(); err != nil || !passed {
 		t.Fatalf("in a network of its own: %v", err)
