@@ -74,7 +74,9 @@ func refuse(c *kfake.Cluster, key kmsg.Key, yes *atomic.Bool) {
 }
 
 // end is the offset after the last partial.
-func (r *running) end(c *kfake.Cluster) int64 { return c.PartitionInfo(telemetry.PartialsTopic, 0).HighWatermark }
+func (r *running) end(c *kfake.Cluster) int64 {
+	return c.PartitionInfo(telemetry.PartialsTopic, 0).HighWatermark
+}
 
 func (r *running) tag() string {
 	r.t.Helper()

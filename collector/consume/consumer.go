@@ -5,7 +5,6 @@ package consume
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -105,7 +104,8 @@ type Consumer struct {
 	troub trouble
 
 	mu         sync.Mutex
-	leaders    map[Partition]kafka.Broker
+	leaders    map[Partition]leader
+	brokers    []string // as the brokers know each other
 	followers  map[Partition]*follower
 	gates      map[Partition]chan struct{} // by inventory partition; closed when it is caught up
 	started    bool                        // the topics were listed once
@@ -137,7 +137,7 @@ func New(cfg Config, out chan<- *Batch) *Consumer {
 	c := &Consumer{
 		cfg:     cfg,
 		pending: map[Partition]bool{}, reassign: make(chan struct{}, 1),
-		leaders: map[Partition]kafka.Broker{}, followers: map[Partition]*follower{}, gates: map[Partition]chan struct{}{},
+		leaders: map[Partition]leader{}, followers: map[Partition]*follower{}, gates: map[Partition]chan struct{}{},
 		creates: map[string]bool{}, kick: make(chan struct{}, 1), places: make(chan struct{}, inHand),
 	}
 	c.troub = trouble{log: cfg.Log, now: cfg.Now, failing: map[string]error{}}
@@ -216,53 +216,6 @@ func (c *Consumer) listed() (parts []Part, shared bool) {
 		}
 	}
 	return parts, shared
-}
-
-// look reads which partitions there are, and their leaders, from the first broker that answers.
-func (c *Consumer) look(ctx context.Context) error {
-	d, err := c.cfg.Dialer()
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, addr := range c.cfg.Brokers {
-		parts, err := List(ctx, d, addr)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("broker %s: %w", addr, err))
-			continue
-		}
-		leaders := make(map[Partition]kafka.Broker, len(parts))
-		for _, p := range parts {
-			if centre, inventory, ok := telemetry.CentreOfTopic(p.Topic); ok {
-				leaders[Partition{Topic: p.Topic, Number: p.ID, Centre: centre, Inventory: inventory}] = p.Leader
-			} else if p.Topic == telemetry.PartialsTopic && p.ID == 0 {
-				leaders[partials] = p.Leader
-			} else if p.Topic == telemetry.CapacityTopic && p.ID == 0 {
-				leaders[feed] = p.Leader
-			}
-		}
-		c.mu.Lock()
-		c.leaders = leaders
-		c.mu.Unlock()
-		return nil
-	}
-	return errors.Join(errs...)
-}
-
-// List asks one broker for all partitions. Topics are never named, because naming one can create it.
-func List(ctx context.Context, d *kafka.Dialer, addr string) ([]kafka.Partition, error) {
-	ctx, cancel := context.WithTimeout(ctx, slack)
-	defer cancel()
-	conn, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
-	if err := conn.SetDeadline(time.Now().Add(slack)); err != nil {
-		return nil, err
-	}
-	return conn.ReadPartitions()
 }
 
 // assign starts and stops followers, so that exactly the owned partitions of wanted centres are followed.
@@ -374,11 +327,11 @@ func (c *Consumer) unstick() {
 func (c *Consumer) leader(p Partition) (kafka.Broker, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b, ok := c.leaders[p]
-	if !ok || b.Host == "" {
-		return b, fmt.Errorf("%s has no leader", p)
+	l := c.leaders[p]
+	if l.Host == "" {
+		return l.Broker, fmt.Errorf("%s has no leader", p)
 	}
-	return b, nil
+	return l.Broker, nil
 }
 
 // Relook makes Run look for topics and leaders soon.

@@ -20,6 +20,10 @@ const freshFor = 3 * time.Second
 // longestPause is the longest time between two attempts to reach a broker: what a broker's return is noticed later at most.
 const longestPause = 2 * time.Second
 
+// hushed is how long nothing comes in the partials topic, to which every collector writes every second, before the leaders are looked for: the one that is asked may
+// be parted from the others, and not know that it leads no more.
+const hushed = 3 * time.Second
+
 // A partition that is followed closely yields a record or two an answer, and then most of the work is asking. After so
 // few bytes the next question waits a little, so that the answer to it is worth its while.
 const (
@@ -49,6 +53,7 @@ type follower struct {
 
 	mu      sync.Mutex
 	current *session
+	left    bool // the session was ended because another broker leads
 }
 
 // run follows until ctx ends.
@@ -76,6 +81,10 @@ func (f *follower) run(ctx context.Context) {
 			wait.reset()
 		}
 		f.c.reconnects.Add(1)
+		if f.moves() {
+			f.touch()
+			continue
+		}
 		d := wait.next()
 		f.c.troub.report(f.p.String(), err, d)
 		f.c.Relook()
@@ -108,6 +117,7 @@ func (f *follower) session(ctx context.Context) error {
 	}
 	still := time.Now() // since when it stands still with records before it
 	var end time.Time   // when everything had been read; zero: not in this session
+	heard := still
 	for {
 		if err := f.catchUp(ctx); err != nil {
 			return err
@@ -124,6 +134,12 @@ func (f *follower) session(ctx context.Context) error {
 		}
 		f.touch()
 		f.c.troub.recovered(f.p.String())
+		if f.next < got.high || f.p != partials {
+			heard = time.Now()
+		} else if time.Since(heard) > hushed {
+			heard = time.Now()
+			f.c.Relook()
+		}
 		before := f.next
 		if err := f.take(ctx, got, time.Since(end) < freshFor); err != nil {
 			return err
@@ -281,6 +297,27 @@ func (f *follower) hold(s *session) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.current = s
+}
+
+// leave ends the current session if it is with another broker than the one that leads by now, and reports whether it was.
+func (f *follower) leave(leader kafka.Broker) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.current == nil || f.current.leader == leader {
+		return false
+	}
+	f.left = true
+	_ = f.current.conn.Close() // the reader notices
+	return true
+}
+
+// moves reports whether the last session ended because another broker leads.
+func (f *follower) moves() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	left := f.left
+	f.left = false
+	return left
 }
 
 // interrupt ends the current session.

@@ -29,6 +29,7 @@ const (
 // reasons: kafka-go gives every record its producer's time, also where the topic says LogAppendTime, and its batch reader
 // does not survive the empty batches that compaction leaves behind. See batch.go.
 type session struct {
+	leader    kafka.Broker
 	kafka     *kafka.Conn
 	conn      net.Conn
 	in        *bufio.Reader
@@ -42,17 +43,8 @@ type session struct {
 
 // dial connects to the leader at addr. The connection is closed when ctx ends.
 func dial(ctx context.Context, d *kafka.Dialer, leader kafka.Broker, topic string, partition int) (*session, error) {
-	s := &session{clientID: d.ClientID, topic: topic, partition: partition}
-	own := *d
-	own.TLS = nil // TLS is made below, so that the connection fetches use is the encrypted one
-	own.DialFunc = func(ctx context.Context, network, addr string) (c net.Conn, err error) {
-		c, err = (&net.Dialer{Timeout: d.Timeout, KeepAlive: d.KeepAlive}).DialContext(ctx, network, addr)
-		if err == nil && d.TLS != nil {
-			c, err = secure(ctx, c, d.TLS, addr)
-		}
-		s.conn = c
-		return c, err
-	}
+	s := &session{leader: leader, clientID: d.ClientID, topic: topic, partition: partition}
+	own := bare(d, &s.conn)
 	var err error
 	s.kafka, err = own.DialPartition(ctx, "tcp", "", kafka.Partition{Topic: topic, ID: partition, Leader: leader})
 	if err != nil {
@@ -61,6 +53,21 @@ func dial(ctx context.Context, d *kafka.Dialer, leader kafka.Broker, topic strin
 	s.in = bufio.NewReaderSize(s.conn, 4<<10)
 	s.stop = context.AfterFunc(ctx, func() { _ = s.conn.Close() })
 	return s, nil
+}
+
+// bare is a dialer that does what d does, and tells the connection that it makes: the encrypted one, where there is TLS.
+func bare(d *kafka.Dialer, conn *net.Conn) *kafka.Dialer {
+	own := *d
+	own.TLS = nil // it is made here
+	own.DialFunc = func(ctx context.Context, network, addr string) (c net.Conn, err error) {
+		c, err = (&net.Dialer{Timeout: d.Timeout, KeepAlive: d.KeepAlive}).DialContext(ctx, network, addr)
+		if err == nil && d.TLS != nil {
+			c, err = secure(ctx, c, d.TLS, addr)
+		}
+		*conn = c
+		return c, err
+	}
+	return &own
 }
 
 // secure makes c a TLS connection.

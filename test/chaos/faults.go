@@ -8,11 +8,17 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/telemetry"
 )
 
 // do brings one fault about, waits until it is repaired and then until everything is right again.
 func (w *world) do(ctx context.Context, s step) error {
+	return w.endure(ctx, s, func() error { return w.fault(ctx, s) })
+}
+
+// endure does the same for whatever brings the fault about and repairs it.
+func (w *world) endure(ctx context.Context, s step, fault func() error) error {
 	w.logf("%s", s)
 	w.kinds[s.kind]++
 	for _, one := range w.watches() {
@@ -22,7 +28,7 @@ func (w *world) do(ctx context.Context, s step) error {
 	w.mu.Lock()
 	w.broken = append(w.broken, window{from: began})
 	w.mu.Unlock()
-	err := w.fault(ctx, s)
+	err := fault()
 	repaired := time.Now()
 	w.mu.Lock()
 	w.broken[len(w.broken)-1].to = repaired
@@ -249,9 +255,15 @@ func rest(ctx context.Context, d time.Duration) {
 
 // rated is how many devices a collector has.
 func (c *collector) rated(ctx context.Context) (int64, error) {
-	doc, _, _, err := ask(ctx, &http.Client{Timeout: 5 * time.Second}, c.addr)
+	doc, err := c.asked(ctx)
 	if err != nil {
 		return 0, err
 	}
 	return doc.Total.Devices.Rated, nil
+}
+
+// asked is what a collector answers.
+func (c *collector) asked(ctx context.Context) (*capacity.Document, error) {
+	doc, _, _, err := ask(ctx, &http.Client{Timeout: 5 * time.Second}, c.addr)
+	return doc, err
 }

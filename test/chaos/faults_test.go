@@ -12,7 +12,7 @@ const slack = 3
 // TestBrokerFaults brings each fault of the brokers about on its own. After each, every report that an agent made is in Kafka, the answers and
 // the feed are exact again, and what was wrong meanwhile said so: that is checked all the time, as in TestWorstDay.
 func TestBrokerFaults(t *testing.T) {
-	w, err := start(t.Context(), t.TempDir(), 11, said{t})
+	w, err := start(t.Context(), t.TempDir(), 11, said{t}, nil)
 	t.Cleanup(w.close)
 	if err != nil {
 		t.Fatal(err)
@@ -42,15 +42,20 @@ func TestBrokerFaults(t *testing.T) {
 			}
 		})
 	}
-	t.Run("network cut", func(t *testing.T) { w.severed(t) })
 	t.Run("all down for a minute", func(t *testing.T) { w.minute(t) })
 }
 
 // inflict brings a fault about, and wants everything in order afterwards.
 func (w *world) inflict(t *testing.T, s step) recovery {
 	t.Helper()
+	return w.inflicted(t, s, func() error { return w.fault(t.Context(), s) })
+}
+
+// inflicted does the same for whatever brings the fault about and repairs it.
+func (w *world) inflicted(t *testing.T, s step, fault func() error) recovery {
+	t.Helper()
 	before := w.violations()
-	if err := w.do(t.Context(), s); err != nil {
+	if err := w.endure(t.Context(), s, fault); err != nil {
 		t.Fatal(err)
 	}
 	w.delivered(t, time.Now())
@@ -81,24 +86,6 @@ func (w *world) delivered(t *testing.T, until time.Time) {
 		case time.Since(began) > recoverWithin:
 			t.Fatalf("%d reports of agents are not in Kafka", f.waiting)
 		}
-	}
-}
-
-// severed cuts a collector and an agent off from the brokers: the collector says so, and the others go on with its parts.
-func (w *world) severed(t *testing.T) {
-	last := len(w.collectors) - 1
-	r := w.inflict(t, step{kind: networkCut, lasts: staleAfter + 8*time.Second})
-	w.silenced(t, w.collectors[last])
-	for _, c := range w.collectors[:last] {
-		flagged, _ := c.degraded()
-		_, silent := c.noticed()
-		t.Logf("%s, which is not cut off: flagged for %.1f s", c.name, flagged.Seconds())
-		if silent != 0 || flagged > slack*10*time.Second {
-			t.Errorf("%s is not cut off, and was flagged for %s, and cut off after %s", c.name, flagged, silent)
-		}
-	}
-	if r.agents > slack*15*time.Second {
-		t.Errorf("no new report of an agent for %s after the network was back", r.agents)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,6 +39,7 @@ type room struct {
 	*findings
 	programs, library string
 	brokers           [serversOf]string // how each server reaches them
+	enter             []string          // what a command begins with that starts an agent where it is to run
 	every             atomic.Int64      // ns between two cards of a server that change
 
 	mu      sync.Mutex
@@ -69,8 +71,8 @@ func (r *room) open(dir string) error {
 }
 
 func (r *room) start(s *server) (err error) {
-	s.agent, err = process.Start(filepath.Join(s.dir, "log"), []string{"EXAMETER_NVMLSIM=" + filepath.Join(s.dir, "cards")},
-		filepath.Join(r.programs, "exameter-agent"), "run", "--config", filepath.Join(s.dir, "agent.yaml"))
+	command := append(slices.Clone(r.enter), filepath.Join(r.programs, "exameter-agent"), "run", "--config", filepath.Join(s.dir, "agent.yaml"))
+	s.agent, err = process.Start(filepath.Join(s.dir, "log"), []string{"EXAMETER_NVMLSIM=" + filepath.Join(s.dir, "cards")}, command[0], command[1:]...)
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 	"github.com/exameter/exameter/sim"
 	"github.com/exameter/exameter/telemetry"
 	"github.com/exameter/exameter/test/kafka"
+	"github.com/exameter/exameter/test/network"
 	"github.com/exameter/exameter/test/process"
 )
 
@@ -51,6 +53,7 @@ type world struct {
 	*room
 	out io.Writer
 	dir string
+	lan *network.Network // in which brokers, collectors and servers have a host each; nil where all are on loopback, and what is cut is a relay
 
 	cluster    *kafka.Cluster
 	province   *sim.Province
@@ -85,6 +88,7 @@ type recovery struct {
 type collector struct {
 	*watch
 	program, conf, log, addr string
+	enter                    []string // what the command begins with that starts it where it is to run
 	p                        *process.Process
 }
 
@@ -94,9 +98,16 @@ func (w *world) logf(format string, args ...any) {
 
 func (w *world) findings() *findings { return w.records.judge.findings }
 
-// start builds the programs and starts everything. Whoever calls it closes the world.
-func start(ctx context.Context, dir string, seed uint64, out io.Writer) (*world, error) {
-	w := &world{out: out, dir: dir, kinds: map[kind]int{}, up: map[*process.Process]string{}, unkept: map[*process.Process]int64{}}
+// The hosts of a world in a network, by their numbers.
+const (
+	brokerHost    = "broker %d"
+	collectorHost = "collector %d"
+	serversHost   = "servers"
+)
+
+// start builds the programs and starts everything, on loopback where lan is nil. Whoever calls it closes the world.
+func start(ctx context.Context, dir string, seed uint64, out io.Writer, lan *network.Network) (*world, error) {
+	w := &world{out: out, dir: dir, lan: lan, kinds: map[kind]int{}, up: map[*process.Process]string{}, unkept: map[*process.Process]int64{}}
 	f := &findings{began: time.Now(), count: map[string]int{}, first: map[string]string{}}
 	f.say = w.logf
 	w.records = newRecords(&judge{findings: f, bodies: map[string][32]byte{}})
@@ -112,7 +123,14 @@ func start(ctx context.Context, dir string, seed uint64, out io.Writer) (*world,
 	if text, err := exec.CommandContext(ctx, "make", "-C", filepath.Join(root, "test", "nvmlsim")).CombinedOutput(); err != nil {
 		return w, fmt.Errorf("build the simulated driver library: %w\n%s", err, text)
 	}
-	if w.cluster, err = kafka.Start(ctx, filepath.Join(dir, "kafka"), kafka.Options{Brokers: brokers, Heap: "256m", Relayed: true}); err != nil {
+	options := kafka.Options{Brokers: brokers, Heap: "256m", Relayed: lan == nil}
+	if lan != nil {
+		for i := range brokers {
+			h := lan.Host(fmt.Sprintf(brokerHost, i))
+			options.Places = append(options.Places, kafka.Place{Host: h.Addr, Enter: h.Enter()})
+		}
+	}
+	if w.cluster, err = kafka.Start(ctx, filepath.Join(dir, "kafka"), options); err != nil {
 		return w, err
 	}
 	if w.province, err = sim.New(sim.Spec{Seed: seed, Hosts: hosts, Centres: sim.DefaultCentres()[:4], Interval: reportEvery, Speed: 10, Version: "chaos"}, time.Now()); err != nil {
@@ -120,20 +138,28 @@ func start(ctx context.Context, dir string, seed uint64, out io.Writer) (*world,
 	}
 	w.room = &room{findings: f, programs: programs, library: filepath.Join(root, "test", "nvmlsim", "libnvidia-ml-sim.so")}
 	for i := range serversOf {
-		w.room.brokers[i] = w.way(i == serversOf-1)
+		w.room.brokers[i] = w.way(i, serversOf)
+	}
+	if lan != nil {
+		w.room.enter = lan.Host(serversHost).Enter()
 	}
 	w.room.every.Store(int64(2 * time.Second))
 	w.ledger = &ledger{province: w.province, servers: w.room.devices, rated: map[string]int64{}}
 	return w, w.populate(ctx, seed, programs)
 }
 
-// way is how brokers are reached, as configurations have it: straight, or, as the last collector and the last server do, by the way that can be
-// cut.
-func (w *world) way(relayed bool) string {
-	if relayed {
-		return strings.Join(w.cluster.RelayedAddrs(), ", ")
+// way is how one of several programs reaches the brokers, as configurations have it: straight, or, as the last collector and the last server do, by
+// the way that can be cut. In a network each names another broker first.
+func (w *world) way(i, of int) string {
+	addrs := w.cluster.Addrs()
+	switch {
+	case w.lan != nil:
+		i %= len(addrs)
+		addrs = slices.Concat(addrs[i:], addrs[:i])
+	case i == of-1:
+		addrs = w.cluster.RelayedAddrs()
 	}
-	return strings.Join(w.cluster.Addrs(), ", ")
+	return strings.Join(addrs, ", ")
 }
 
 // populate makes the topics, and starts what writes and what reads.
@@ -231,7 +257,13 @@ func (w *world) collect(ctx, running context.Context, programs string) error {
 			watch: newWatch(fmt.Sprintf("collector %d", i)), program: filepath.Join(programs, "exameter-collector"),
 			conf: filepath.Join(w.dir, fmt.Sprintf("collector-%d.yaml", i)), log: filepath.Join(w.dir, fmt.Sprintf("collector-%d.log", i)), addr: addr,
 		}
-		text := fmt.Sprintf("kafka:\n  brokers: [%s]\nhttp:\n  listen: %s\ninstance: collector-%d\nstale_after: %s\nlog: {level: debug}\n", w.way(i == collectors-1), c.addr, i, staleAfter)
+		listen := "listen: " + addr
+		if w.lan != nil {
+			h := w.lan.Host(fmt.Sprintf(collectorHost, i))
+			c.enter, c.addr = h.Enter(), h.Side+":8470"
+			listen = fmt.Sprintf("listen: 0.0.0.0:8470\n  advertise: %s:8470", h.Addr)
+		}
+		text := fmt.Sprintf("kafka:\n  brokers: [%s]\nhttp:\n  %s\ninstance: collector-%d\nstale_after: %s\nlog: {level: debug}\n", w.way(i, collectors), listen, i, staleAfter)
 		if err := os.WriteFile(c.conf, []byte(text), 0o600); err != nil {
 			return err
 		}
@@ -289,7 +321,8 @@ func (w *world) all() (n int64) {
 
 func (w *world) startCollector(i int) error {
 	c := w.collectors[i]
-	p, err := process.Start(c.log, nil, c.program, "run", "--config", c.conf)
+	command := append(slices.Clone(c.enter), c.program, "run", "--config", c.conf)
+	p, err := process.Start(c.log, nil, command[0], command[1:]...)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ type broker struct {
 	mutual     string // where clients with certificates do
 	classpath  string
 	heap       string
+	enter      []string // what its command begins with
 
 	process *process.Process // nil before the first start
 }
@@ -96,7 +97,8 @@ func (b *broker) start() error {
 	if b.running() {
 		return fmt.Errorf("broker %d runs already", b.id)
 	}
-	p, err := process.Start(b.logFile(), nil, "java", b.java("kafka.Kafka", b.properties())...)
+	command := slices.Concat(b.enter, []string{"java"}, b.java("kafka.Kafka", b.properties()))
+	p, err := process.Start(b.logFile(), nil, command[0], command[1:]...)
 	if err != nil {
 		return fmt.Errorf("broker %d: %w", b.id, err)
 	}

@@ -1,4 +1,4 @@
-// Package kafka starts real Apache Kafka brokers on loopback for tests: KRaft mode, one process a broker, each broker
+// Package kafka starts real Apache Kafka brokers for tests, on loopback or where they are told: KRaft mode, one process a broker, each broker
 // also a controller. The jars come from pom.xml by `make kafka`.
 package kafka
 
@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -37,6 +38,14 @@ type Options struct {
 	Secure *Secure
 	// Relayed makes a second way to the brokers, which RelayedAddrs tells and Cut cuts. It does not go together with Secure.
 	Relayed bool
+	// Places are where the brokers run, one for each; on loopback where there are none.
+	Places []Place
+}
+
+// Place is where a broker runs.
+type Place struct {
+	Host  string   // the address by which clients and other brokers reach it
+	Enter []string // what the command begins with that starts a program there
 }
 
 // Cluster is a set of running brokers. Its methods may be called from several goroutines.
@@ -238,6 +247,10 @@ func plan(dir, classpath string, o Options) (*Cluster, error) {
 			id: i + 1, dir: filepath.Join(dir, "broker"+strconv.Itoa(i+1)),
 			addr: addrs[4*i], controller: addrs[4*i+1], sasl: addrs[4*i+2], mutual: addrs[4*i+3],
 			classpath: classpath, heap: heap,
+		}
+		if i < len(o.Places) {
+			b.enter = o.Places[i].Enter
+			b.addr, b.controller = net.JoinHostPort(o.Places[i].Host, "9092"), net.JoinHostPort(o.Places[i].Host, "9093")
 		}
 		c.brokers = append(c.brokers, b)
 	}
