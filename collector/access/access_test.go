@@ -150,11 +150,21 @@ func TestListIsReadAnew(t *testing.T) {
 	if got := codes(); got != "200 401" {
 		t.Errorf("with a file that everybody may read: %s\n%s", got, &d.log)
 	}
-	write(t, path+".new", list(twoEntry), 0o600)
-	if err := os.Rename(path+".new", path); err != nil {
+	said := strings.Count(d.log.String(), "cannot be read")
+	if got := codes(); got != "200 401" || strings.Count(d.log.String(), "cannot be read") != said {
+		t.Errorf("asked once more: %s\n%s", got, &d.log)
+	}
+	if err := os.Chmod(path, 0o600); err != nil { // what the log says is to be done: neither time nor size tell
 		t.Fatal(err)
 	}
 	if got := codes(); got != "401 200" {
+		t.Errorf("once others may not read it any more: %s\n%s", got, &d.log)
+	}
+	write(t, path+".new", list(oneEntry), 0o600)
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	if got := codes(); got != "200 401" {
 		t.Errorf("with another list: %s\n%s", got, &d.log)
 	}
 }
