@@ -3,19 +3,12 @@ package collector
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -28,6 +21,7 @@ import (
 	"github.com/exameter/exameter/collector/feed/httpfeed"
 	"github.com/exameter/exameter/collector/registry"
 	"github.com/exameter/exameter/internal/config"
+	"github.com/exameter/exameter/test/certs"
 )
 
 // guarded is a collector that speaks TLS and lets those in who show a token.
@@ -36,37 +30,6 @@ type guarded struct {
 	addr   string
 	client http.Client
 	logs   *lockedBuffer
-}
-
-// keys writes a certificate for 127.0.0.1 and localhost that is its own authority.
-func keys(t *testing.T, dir string) (cert, key string, pool *x509.CertPool) {
-	t.Helper()
-	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "collector"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &priv.PublicKey, priv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(priv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for path, b := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: pkcs8}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(b), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if pool, err = access.Pool(cert); err != nil {
-		t.Fatal(err)
-	}
-	return cert, key, pool
 }
 
 func startGuarded(t *testing.T, brokers []string, pool *x509.CertPool, h HTTP) *guarded {
@@ -120,7 +83,14 @@ func (g *guarded) ask(path, token string) (int, []byte) {
 // TestGuarded lets two collectors answer for each other over TLS, and nobody ask them who shows no token.
 func TestGuarded(t *testing.T) {
 	dir := t.TempDir()
-	cert, key, pool := keys(t, dir)
+	cert, key, err := certs.Own(dir, "collector", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := access.Pool(cert)
+	if err != nil {
+		t.Fatal(err)
+	}
 	reader, readerEntry := access.NewToken("reader", []access.Scope{access.Read}, "")
 	peer, peerEntry := access.NewToken("collectors", []access.Scope{access.Admin}, "")
 	list, token := filepath.Join(dir, "access.yaml"), filepath.Join(dir, "token")

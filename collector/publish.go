@@ -3,6 +3,7 @@ package collector
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -27,6 +28,7 @@ type publisher struct {
 	mu      sync.Mutex
 	pending map[string]pending // by key
 	wake    chan struct{}
+	refused time.Time // when it was said last that a record is too large
 
 	written, failed atomic.Int64
 }
@@ -91,7 +93,11 @@ func (p *publisher) run(ctx context.Context) {
 	}
 }
 
-// take returns what is to be written, in the order of its sequence numbers, without parts that have left meanwhile.
+// recordOverhead is what a record takes beside its key and its value, at most.
+const recordOverhead = 64
+
+// take returns what is to be written, in the order of its sequence numbers, without parts that have left meanwhile. Of several records one that is too
+// large would keep all from being written: it is left out, and its part alone falls behind.
 func (p *publisher) take() []kafka.Message {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,9 +105,19 @@ func (p *publisher) take() []kafka.Message {
 	clear(p.pending)
 	msgs := make([]kafka.Message, 0, len(all))
 	for _, one := range all {
-		if p.valid(one.part, one.epoch) {
-			msgs = append(msgs, kafka.Message{Key: []byte(one.key), Value: one.value})
+		if !p.valid(one.part, one.epoch) {
+			continue
 		}
+		if size := len(one.key) + len(one.value) + recordOverhead; size > broker.MaxPartialBytes {
+			p.failed.Add(1)
+			if time.Since(p.refused) > time.Minute {
+				p.refused = time.Now()
+				p.log.Error("a part cannot be published", "part", one.part.String(), "error",
+					fmt.Errorf("its record %q is of %d bytes, want at most %d", one.key, size, broker.MaxPartialBytes))
+			}
+			continue
+		}
+		msgs = append(msgs, kafka.Message{Key: []byte(one.key), Value: one.value})
 	}
 	return msgs
 }

@@ -2,17 +2,10 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +13,7 @@ import (
 	"github.com/exameter/exameter/collector"
 	"github.com/exameter/exameter/collector/access"
 	"github.com/exameter/exameter/internal/check"
+	"github.com/exameter/exameter/test/certs"
 )
 
 // today is when these checks are made.
@@ -85,30 +79,17 @@ func TestCheckOfAccess(t *testing.T) {
 }
 
 // certificate writes one that holds for so long from today, with its key.
-func certificate(t *testing.T, from, until time.Time, keyMode os.FileMode) access.TLS {
+func certificate(t *testing.T, from, until time.Time, keyMode os.FileMode) (c access.TLS) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	var err error
+	c.Cert, c.Key, err = certs.Own(t.TempDir(), "c", func(x *x509.Certificate) {
+		x.NotBefore, x.NotAfter, x.DNSNames, x.IPAddresses = from, until, []string{"gy-c1"}, []net.IP{net.ParseIP("192.0.2.1")}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "c"}, NotBefore: from, NotAfter: until,
-		DNSNames: []string{"gy-c1"}, IPAddresses: []net.IP{net.ParseIP("192.0.2.1")},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
+	if err := os.Chmod(c.Key, keyMode); err != nil {
 		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	c := access.TLS{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
-	for path, b := range map[string]*pem.Block{c.Cert: {Type: "CERTIFICATE", Bytes: der}, c.Key: {Type: "PRIVATE KEY", Bytes: secret}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(b), keyMode); err != nil {
-			t.Fatal(err)
-		}
 	}
 	return c
 }

@@ -2,17 +2,10 @@ package access
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/exameter/exameter/test/certs"
 )
 
 func write(t *testing.T, path, text string, mode os.FileMode) {
@@ -150,11 +145,21 @@ func TestListIsReadAnew(t *testing.T) {
 	if got := codes(); got != "200 401" {
 		t.Errorf("with a file that everybody may read: %s\n%s", got, &d.log)
 	}
-	write(t, path+".new", list(twoEntry), 0o600)
-	if err := os.Rename(path+".new", path); err != nil {
+	said := strings.Count(d.log.String(), "cannot be read")
+	if got := codes(); got != "200 401" || strings.Count(d.log.String(), "cannot be read") != said {
+		t.Errorf("asked once more: %s\n%s", got, &d.log)
+	}
+	if err := os.Chmod(path, 0o600); err != nil { // what the log says is to be done: neither time nor size tell
 		t.Fatal(err)
 	}
 	if got := codes(); got != "401 200" {
+		t.Errorf("once others may not read it any more: %s\n%s", got, &d.log)
+	}
+	write(t, path+".new", list(oneEntry), 0o600)
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	if got := codes(); got != "200 401" {
 		t.Errorf("with another list: %s\n%s", got, &d.log)
 	}
 }
@@ -238,52 +243,26 @@ func TestRate(t *testing.T) {
 
 // authority signs certificates.
 type authority struct {
-	t    *testing.T
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	*certs.Authority
+	t   *testing.T
+	dir string
 }
 
 func newAuthority(t *testing.T) *authority {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
+	a := &authority{t: t, dir: t.TempDir()}
+	var err error
+	if a.Authority, err = certs.NewAuthority(a.dir); err != nil {
 		t.Fatal(err)
 	}
-	a := &authority{t: t, dir: t.TempDir(), key: key, cert: &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}}
-	der, err := x509.CreateCertificate(rand.Reader, a.cert, a.cert, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, a.ca(), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), 0o644)
 	return a
 }
 
-func (a *authority) ca() string { return filepath.Join(a.dir, "ca.pem") }
-
-// sign writes a certificate of a name into files.
 func (a *authority) sign(name, cert, key string) {
 	a.t.Helper()
-	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
+	if err := a.Sign(name, cert, key); err != nil {
 		a.t.Fatal(err)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}, a.cert, &priv.PublicKey, a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(priv)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	write(a.t, cert, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), 0o644)
-	write(a.t, key, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})), 0o600)
 }
 
 // TestTLS serves with certificates that are replaced while it serves, and knows clients by theirs.
@@ -292,7 +271,7 @@ func TestTLS(t *testing.T) {
 	file := func(name string) string { return filepath.Join(a.dir, name) }
 	a.sign("server-1", file("server.pem"), file("server.key"))
 	write(t, file("access.yaml"), "certificates:\n  - name: dispatch\n    scopes: [read]\n", 0o600)
-	d := newDesk(t, Config{TLS: TLS{Cert: file("server.pem"), Key: file("server.key"), ClientCA: a.ca()}, Access: file("access.yaml")})
+	d := newDesk(t, Config{TLS: TLS{Cert: file("server.pem"), Key: file("server.key"), ClientCA: a.CA()}, Access: file("access.yaml")})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -302,7 +281,7 @@ func TestTLS(t *testing.T) {
 	serving.Go(func() { _ = s.Serve(d.guard.Listener(l)) })
 	defer serving.Wait()
 	defer s.Close()
-	pool, err := Pool(a.ca())
+	pool, err := Pool(a.CA())
 	if err != nil {
 		t.Fatal(err)
 	}

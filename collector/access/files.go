@@ -23,6 +23,7 @@ type watched[T any] struct {
 	mu     sync.Mutex
 	value  T
 	stamps []stamp
+	failed bool // what they hold by now could not be read
 	looked time.Time
 }
 
@@ -67,12 +68,15 @@ func (w *watched[T]) get() T {
 	for i := range now {
 		changed = changed || !now[i].same(&w.stamps[i])
 	}
-	if !changed {
+	if !changed && !w.failed {
 		return w.value
 	}
 	w.stamps = now
 	v, err := w.read()
-	if err != nil {
+	if w.failed = err != nil; w.failed {
+		if !changed {
+			return w.value // it was said; who may read a file can change without a trace in the file
+		}
 		w.log.Error("what has changed cannot be read; what was read before goes on", "files", w.paths, "error", err)
 		return w.value
 	}

@@ -16,6 +16,10 @@ import (
 // maxInflated bounds a batch after decompression. Ours hold a record or a few; a mirror's may hold some megabytes.
 const maxInflated = 16 << 20
 
+// maxRecords bounds the records that are taken from one answer, so that batches of many small ones, which shrink to next to nothing, do not fill
+// the memory. It stands far above what an answer holds otherwise.
+const maxRecords = 1 << 16
+
 // maxOffset is beyond what any partition reaches.
 const maxOffset = 1 << 62
 
@@ -39,8 +43,8 @@ func (e *corruptError) Error() string { return "corrupt record batch: " + e.err.
 func (e *corruptError) Unwrap() error { return e.err }
 
 // parseBatches returns the records of the batches in b from offset from on, and the offset to go on with, which
-// stands behind the last whole batch whether or not compaction left records in it. The records share memory with b and
-// with buf.
+// stands behind the last whole batch whether or not compaction left records in it. Where b holds more than fits into memory it ends earlier:
+// the next fetch begins with the rest. The records share memory with b and with buf.
 func parseBatches(b []byte, from int64, buf *buffer) ([]Record, int64, error) {
 	next := from
 	into := buf.records
@@ -63,16 +67,23 @@ func parseBatches(b []byte, from int64, buf *buffer) ([]Record, int64, error) {
 		if last < next {
 			continue // the broker may begin with a batch that ends before the offset asked for
 		}
-		var err error
-		if into, err = parseBatch(batch, base, next, into, buf); err != nil {
+		if len(buf.inflated) >= maxInflated {
+			return into, next, nil
+		}
+		all, err := parseBatch(batch, base, next, into, buf)
+		if err != nil {
 			return into, next, &corruptError{last + 1, err}
+		}
+		if into = all; len(into) >= maxRecords {
+			return into, min(into[len(into)-1].Offset, last) + 1, nil
 		}
 		next = last + 1
 	}
 	return into, next, nil
 }
 
-// parseBatch appends the records of one batch from offset from on. Batches of control records hold none.
+// parseBatch appends the records of one batch from offset from on, as long as there are fewer than maxRecords. Batches of control records hold
+// none.
 func parseBatch(b []byte, base, from int64, into []Record, buf *buffer) ([]Record, error) {
 	if magic := b[16]; magic != 2 {
 		return into, fmt.Errorf("message format %d, want 2", magic)
@@ -100,6 +111,9 @@ func parseBatch(b []byte, base, from int64, into []Record, buf *buffer) ([]Recor
 		rec.millis += first
 		if attributes&logAppendTime != 0 {
 			rec.millis = latest // one time for the batch: the broker's when it appended it
+		}
+		if len(into) == maxRecords {
+			break
 		}
 		if rec.Offset >= from {
 			into = append(into, Record{Offset: rec.Offset, Time: time.UnixMilli(rec.millis), Key: rec.key, Value: rec.value})

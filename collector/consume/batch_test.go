@@ -153,6 +153,68 @@ func TestParseBatchesRefuses(t *testing.T) {
 	}
 }
 
+// read reads all that an answer holds, as a follower does that fetches from where it got to, and calls each with what it got each time.
+func read(t *testing.T, b []byte, from, end int64, each func([]Record, *buffer)) {
+	t.Helper()
+	for from < end {
+		buf := &buffer{}
+		records, next, err := parseBatches(b, from, buf)
+		if err != nil || next <= from {
+			t.Fatalf("from %d: next %d, error %v", from, next, err)
+		}
+		each(records, buf)
+		from = next
+	}
+}
+
+// TestManySwollenBatches reads an answer of a few kilobytes whose batches swell to gigabytes: it takes the memory of two of them at most.
+func TestManySwollenBatches(t *testing.T) {
+	swollen := made{attributes: 4, records: []madeRecord{{key: []byte("k"), value: make([]byte, maxInflated-64)}}}
+	one := swollen.bytes(t)
+	var b []byte
+	const batches = 8
+	for i := range batches {
+		binary.BigEndian.PutUint64(one, uint64(i)) // the base offset, which the checksum leaves out
+		b = append(b, one...)
+	}
+	var got []int64
+	read(t, b, 0, batches, func(records []Record, buf *buffer) {
+		if len(buf.inflated) > 2*maxInflated {
+			t.Fatalf("%d bytes are inflated at a time", len(buf.inflated))
+		}
+		for _, r := range records {
+			got = append(got, r.Offset)
+		}
+	})
+	if fmt.Sprint(got) != "[0 1 2 3 4 5 6 7]" {
+		t.Errorf("read %v", got)
+	}
+}
+
+// TestManySmallRecords reads a batch of more records than are taken at a time: none is left out, and none comes twice.
+func TestManySmallRecords(t *testing.T) {
+	const n = 2*maxRecords + 5
+	m := made{base: 100, last: n - 1, attributes: 4, records: make([]madeRecord, n)}
+	for i := range m.records {
+		m.records[i].offset = int64(i)
+	}
+	next := int64(100)
+	read(t, m.bytes(t), 100, 100+n, func(records []Record, _ *buffer) {
+		if len(records) > maxRecords {
+			t.Fatalf("%d records at a time", len(records))
+		}
+		for _, r := range records {
+			if r.Offset != next {
+				t.Fatalf("record %d comes where %d should", r.Offset, next)
+			}
+			next++
+		}
+	})
+	if next != 100+n {
+		t.Errorf("read up to %d of %d", next, 100+n)
+	}
+}
+
 // FuzzParseBatches finds no input that panics, goes back, or yields records outside what it passed.
 func FuzzParseBatches(f *testing.F) {
 	f.Add(made{base: 10, last: 1, first: 5, records: []madeRecord{{0, 0, []byte("k"), []byte("v"), 1}, {1, 1, nil, nil, 0}}}.bytes(f), int64(10))

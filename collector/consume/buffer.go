@@ -9,14 +9,19 @@ type buffer struct {
 	inflated []byte
 	records  []Record
 	places   chan struct{} // where it gives its place back, nil where it took none
+	loose    int           // how often in a row it was far larger than what it held
 }
 
 // inHand is how many answers of a consumer are inflated at a time and not applied yet: some megabytes each where a log is read
 // from its beginning. The others wait as they came, which is a quarter of a megabyte each.
 const inHand = 8
 
-// maxKept bounds a buffer that is kept for later.
-const maxKept = 2 << 20
+// maxKept bounds a buffer that is kept for later. One that was far larger than what it held so often in a row is let go: what a log that was
+// caught up with took would be kept for good otherwise, some tens of megabytes after a while.
+const (
+	maxKept  = 2 << 20
+	maxLoose = 8
+)
 
 // buffers are those that wait for later. Garbage collections leave them alone: they would have to be made anew after each.
 var buffers = make(chan *buffer, 2*inHand)
@@ -42,10 +47,20 @@ func (b *buffer) release() {
 		<-b.places
 		b.places = nil
 	}
-	if cap(b.body)+cap(b.inflated)+cap(b.records)*int(unsafe.Sizeof(Record{})) <= maxKept {
+	if b.size() > 8*(len(b.body)+len(b.inflated))+fewBytes {
+		b.loose++
+	} else {
+		b.loose = 0
+	}
+	if b.size() <= maxKept && b.loose < maxLoose {
 		select {
 		case buffers <- b:
 		default:
 		}
 	}
+}
+
+// size is how much memory the buffer holds.
+func (b *buffer) size() int {
+	return cap(b.body) + cap(b.inflated) + cap(b.records)*int(unsafe.Sizeof(Record{}))
 }

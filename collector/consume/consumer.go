@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -94,7 +95,7 @@ type Config struct {
 	Listed func(parts []Part, partials bool)
 	// Route says where the batches of a partition go, instead of to the one channel.
 	Route func(Partition) chan<- *Batch
-	// AppendTime reports whether a topic has its broker's time. It is asked once for each telemetry topic.
+	// AppendTime reports whether a topic has its broker's time. It is asked of each telemetry topic, and of those that have not again and again.
 	AppendTime func(ctx context.Context, topic string) (bool, error)
 }
 
@@ -111,6 +112,7 @@ type Consumer struct {
 	started    bool                        // the topics were listed once
 	pending    map[Partition]bool          // partitions that are not applied up to the end they had when they were opened
 	creates    map[string]bool             // telemetry topics known to carry their producers' times
+	rechecks   atomic.Bool                 // whether they still do is being asked
 	places     chan struct{}               // taken by answers that are inflated
 	kick       chan struct{}
 	reassign   chan struct{}
@@ -161,6 +163,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 		c.troub.recovered("topics")
 		c.cfg.Listed(c.listed())
 		c.assign(ctx, &followers)
+		c.recheck(ctx, &followers)
 		c.unstick()
 		c.rest(ctx, &followers, next)
 	}
@@ -294,20 +297,48 @@ func (c *Consumer) start(ctx context.Context, p Partition, epoch int64, wg *sync
 	})
 }
 
-// checkTime warns of a topic whose records carry their producers' times.
+// checkTime finds out whether the records of a topic carry their producers' times, and says so when that is new.
 func (c *Consumer) checkTime(ctx context.Context, topic string) {
 	ok, err := c.cfg.AppendTime(ctx, topic)
 	if err != nil {
 		c.cfg.Log.Debug("cannot read the settings of a topic", "topic", topic, "error", err)
 		return
 	}
-	if !ok {
-		c.mu.Lock()
+	c.mu.Lock()
+	said := c.creates[topic]
+	if delete(c.creates, topic); !ok {
 		c.creates[topic] = true
-		c.mu.Unlock()
+	}
+	c.mu.Unlock()
+	switch {
+	case !ok && !said:
 		c.cfg.Log.Warn("topic does not use LogAppendTime: ages depend on the hosts' clocks", "topic", topic,
 			"remedy", "set message.timestamp.type=LogAppendTime on the topic")
+	case ok && said:
+		c.cfg.Log.Info("topic uses LogAppendTime by now", "topic", topic)
 	}
+}
+
+// recheck asks anew for the topics of which was said that they carry their producers' times: that may have been mended, or they may be no more. It
+// does nothing while it is still asking.
+func (c *Consumer) recheck(ctx context.Context, wg *sync.WaitGroup) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	there := map[string]bool{}
+	for p := range c.leaders {
+		there[p.Topic] = true
+	}
+	maps.DeleteFunc(c.creates, func(topic string, _ bool) bool { return !there[topic] })
+	if len(c.creates) == 0 || !c.rechecks.CompareAndSwap(false, true) {
+		return
+	}
+	topics := slices.Collect(maps.Keys(c.creates))
+	wg.Go(func() {
+		defer c.rechecks.Store(false)
+		for _, topic := range topics {
+			c.checkTime(ctx, topic)
+		}
+	})
 }
 
 // unstick closes the sessions of followers that have not moved for long: their deadlines should have ended them.

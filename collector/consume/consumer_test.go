@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -349,4 +350,18 @@ func TestCorruptBatch(t *testing.T) {
 	if s := c.Stats(); s.Corrupt != 1 {
 		t.Errorf("corrupt = %d, want 1", s.Corrupt)
 	}
+}
+
+// TestAppendTimeIsMended follows a topic that carries its producers' times until its setting is mended, and says so no more then.
+func TestAppendTimeIsMended(t *testing.T) {
+	c := cluster(t, 1)
+	topics(t, c, "a", 1, 1)
+	var mended atomic.Bool
+	consumer, _ := follow(t, c, func(conf *Config) {
+		conf.Every = 50 * time.Millisecond
+		conf.AppendTime = func(context.Context, string) (bool, error) { return mended.Load(), nil }
+	})
+	wait(t, "the topic to be told", func() bool { return len(consumer.Stats().ProducerTime) == 1 })
+	mended.Store(true)
+	wait(t, "it to be told no more", func() bool { return len(consumer.Stats().ProducerTime) == 0 })
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 
 	"github.com/segmentio/kafka-go"
@@ -67,11 +68,26 @@ type member struct {
 	parts    map[string]int
 }
 
+// reached returns those of some parts that the member can reach.
+func (m *member) reached(parts []consume.Part) []consume.Part {
+	if !slices.ContainsFunc(parts, func(p consume.Part) bool { return m.parts[p.Centre] <= p.Number }) {
+		return parts
+	}
+	return slices.DeleteFunc(slices.Clone(parts), func(p consume.Part) bool { return m.parts[p.Centre] <= p.Number })
+}
+
+// claim is a member that can have the parts of one number.
+type claim struct {
+	score  uint64
+	parts  []consume.Part
+	member int
+}
+
 // maxPartitions is how many partitions of one centre an id can tell apart.
 const maxPartitions = 1 << 14
 
-// id packs a part into a number: a hash of its centre, and its partition. Two centres of one hash go to one owner together,
-// which does no harm.
+// id packs a part into a number: a hash of its centre, and its partition. Of two centres of one hash those parts that share a number go to one
+// owner together: see spread.
 func id(p consume.Part) int32 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(p.Centre))
@@ -81,7 +97,8 @@ func id(p consume.Part) int32 {
 
 // spread hands every part to one of the members that can reach it: to the one whose instance it agrees with best
 // (rendezvous hashing), as long as that one has not its share yet. So a member that comes or goes moves few parts, and no
-// member has more than its share unless the others cannot reach the rest.
+// member has more than its share unless the others cannot reach the rest. Parts of one number go to one of the members that can reach most of
+// them; one that it does not see yet waits until it does.
 func spread(members []member) map[string][]consume.Part {
 	out := make(map[string][]consume.Part, len(members))
 	if len(members) == 0 {
@@ -96,41 +113,45 @@ func spread(members []member) map[string][]consume.Part {
 			partitions[centre] = max(partitions[centre], min(n, maxPartitions))
 		}
 	}
-	type claim struct {
-		score  uint64
-		part   consume.Part
-		member int
+	// Whoever has a number owns all parts of that number, so that they are handed out together.
+	lots, total := map[int32][]consume.Part{}, 0
+	for _, centre := range slices.Sorted(maps.Keys(partitions)) {
+		total += partitions[centre]
+		for i := range partitions[centre] {
+			p := consume.Part{Centre: centre, Number: i}
+			lots[id(p)] = append(lots[id(p)], p)
+		}
 	}
 	var claims []claim
-	total := 0
-	for centre, n := range partitions {
-		total += n
-		for i := range n {
-			p := consume.Part{Centre: centre, Number: i}
-			for j, m := range members {
-				if m.parts[centre] <= i {
-					continue
-				}
-				name := m.instance
-				if instances[name] > 1 {
-					name += "\x00" + m.key // two of one name: a mistake, and yet each has its share
-				}
-				claims = append(claims, claim{score(p, name), p, j})
+	for _, lot := range lots {
+		most := 1
+		for _, m := range members {
+			most = max(most, len(m.reached(lot)))
+		}
+		for j, m := range members {
+			parts := m.reached(lot)
+			if len(parts) < most {
+				continue
 			}
+			name := m.instance
+			if instances[name] > 1 {
+				name += "\x00" + m.key // two of one name: a mistake, and yet each has its share
+			}
+			claims = append(claims, claim{score(lot[0], name), parts, j})
 		}
 	}
 	slices.SortFunc(claims, func(a, b claim) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.part.Centre, b.part.Centre), cmp.Compare(a.part.Number, b.part.Number),
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.parts[0].Centre, b.parts[0].Centre), cmp.Compare(a.parts[0].Number, b.parts[0].Number),
 			cmp.Compare(members[a.member].key, members[b.member].key))
 	})
 	share := (total + len(members) - 1) / len(members)
-	owned := make(map[consume.Part]bool, total)
+	owned := make(map[int32]bool, len(lots))
 	give := func(bounded bool) {
 		for _, c := range claims {
-			key := members[c.member].key
-			if !owned[c.part] && (!bounded || len(out[key]) < share) {
-				owned[c.part] = true
-				out[key] = append(out[key], c.part)
+			key, number := members[c.member].key, id(c.parts[0])
+			if !owned[number] && (!bounded || len(out[key])+len(c.parts) <= share) {
+				owned[number] = true
+				out[key] = append(out[key], c.parts...)
 			}
 		}
 	}

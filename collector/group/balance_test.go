@@ -174,3 +174,60 @@ func TestElect(t *testing.T) {
 		t.Errorf("of nobody, %q writes", got)
 	}
 }
+
+// twins are two centres whose parts have the same numbers in the group's assignments: among some hundred centres there are likely some.
+func twins(t *testing.T) (a, b string) {
+	t.Helper()
+	seen := map[int32]string{}
+	for i := range 1 << 17 {
+		name := fmt.Sprintf("centre-%d", i)
+		n := id(consume.Part{Centre: name})
+		if first, taken := seen[n]; taken {
+			return first, name
+		}
+		seen[n] = name
+	}
+	t.Fatal("no two centres have the same number")
+	return "", ""
+}
+
+// TestPartsOfOneNumber lets two centres' parts have the same numbers: whoever has a number owns the parts of both, so that only one may have it,
+// also where one of the members does not see one of the centres yet.
+func TestPartsOfOneNumber(t *testing.T) {
+	a, b := twins(t)
+	all := map[string]int{a: 12, b: 12}
+	for name, parts := range map[string][]map[string]int{
+		"all see both":                 {all, all, all},
+		"one does not see one of them": {all, {a: 12}, all},
+		"none sees both":               {{a: 12}, {b: 12}},
+		"one is longer":                {{a: 12, b: 3}, {a: 5, b: 12}},
+	} {
+		var ms []kafka.GroupMember
+		for i, p := range parts {
+			ms = append(ms, introduced(t, i, p))
+		}
+		owner := map[int]string{}
+		for key, topics := range (balancer{}).AssignGroups(ms, nil) {
+			for _, n := range topics[telemetry.PartialsTopic] {
+				if owner[n] != "" && n != office {
+					t.Errorf("%s: number %d is given to %s and to %s", name, n, owner[n], key)
+				}
+				owner[n] = key
+			}
+		}
+		for n := range 12 {
+			if owner[int(id(consume.Part{Centre: a, Number: n}))] == "" {
+				t.Errorf("%s: part %d has no owner", name, n)
+			}
+		}
+	}
+}
+
+func introduced(t *testing.T, i int, parts map[string]int) kafka.GroupMember {
+	t.Helper()
+	data, err := json.Marshal(introduction{Instance: fmt.Sprintf("collector-%d:8470", i), Parts: parts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kafka.GroupMember{ID: fmt.Sprintf("member-%d", i), UserData: data}
+}

@@ -12,8 +12,8 @@ import (
 // A cursor says where a page begins, and which question it belongs to. It depends on nothing that a collector remembers, so it is good
 // for as long as the reader likes, and at every collector.
 
-// maxCursor bounds a cursor, in characters.
-const maxCursor = 1024
+// maxCursor bounds a cursor, in characters. JSON writes one character of a host's id as up to six.
+const maxCursor = 4096
 
 type cursor struct {
 	Question string `json:"q"`

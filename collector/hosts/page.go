@@ -143,6 +143,13 @@ func ReadReply(r io.Reader, req *Request) (*Reply, error) {
 			return nil, fmt.Errorf("read answer: it is complete up to no place behind its rows: %w", errReply)
 		}
 	}
+	parts := 0
+	for _, numbers := range req.Parts {
+		parts += len(numbers)
+	}
+	if len(a.Missing) > parts {
+		return nil, fmt.Errorf("read answer: %d missing parts of %d: %w", len(a.Missing), parts, errReply)
+	}
 	for _, m := range a.Missing {
 		if !asked(m.Centre, m.Part) {
 			return nil, fmt.Errorf("read answer: part %.80q/%d was not asked for: %w", m.Centre, m.Part, errReply)

@@ -3,6 +3,7 @@ package hosts
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/exameter/exameter/collector/capacity"
+	"github.com/exameter/exameter/telemetry"
 )
 
 // answer lists the hosts that one collector has.
@@ -140,6 +142,7 @@ func TestReadReply(t *testing.T) {
 	f("complete up to no place", `{"schema":1,"rows":[%s],"matching":2,"upto":{"f":5,"c":"a","h":"i"}}`, row(4, "h", 0))
 	f("complete up to no place", `{"schema":1,"upto":{"f":5,"c":"a","h":"h"}}`) // no page would ever follow
 	f("was not asked for", `{"schema":1,"missing":[{"centre":"a","part":1}]}`)
+	f("3 missing parts", `{"schema":1,"missing":[%s]}`, strings.Repeat(`{"centre":"a","part":0},`, 2)+`{"centre":"a","part":2}`)
 	f("row 0 is of", `{"schema":1,"rows":[{"key":{"f":4,"c":"a","h":"h"},"host":{"centre":"a","host":"other"}}],"matching":1}`)
 }
 
@@ -217,4 +220,20 @@ func FuzzReadReply(f *testing.F) {
 			t.Fatalf("%d rows became %d hosts", len(a.Rows), len(p.Hosts))
 		}
 	})
+}
+
+// TestCursorOfAnyName goes on behind a host whose name is as long as one can be, of characters that JSON writes as six.
+func TestCursorOfAnyName(t *testing.T) {
+	q, err := Query{Sort: ByAge}.Normal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := q.KeyOf(strings.Repeat("a", 63), strings.Repeat("<", telemetry.MaxName), math.MaxInt32, 0, math.MaxInt64)
+	next := q
+	if err := next.Resume(q.Cursor(&k)); err != nil {
+		t.Fatalf("a cursor of %d characters: %v", len(q.Cursor(&k)), err)
+	}
+	if *next.After != k {
+		t.Errorf("goes on behind %+v, want %+v", next.After, k)
+	}
 }

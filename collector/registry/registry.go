@@ -105,6 +105,9 @@ func Read(in io.Reader, name string) (*Registry, error) {
 
 // Validate checks what YAML cannot, and fills in defaults.
 func (r *Registry) Validate() error {
+	if err := r.Province.Target.validate("province.target"); err != nil {
+		return err
+	}
 	ids, identifiers := unique{}, unique{}
 	for i := range r.Centres {
 		c, key := &r.Centres[i], fmt.Sprintf("centres[%d]", i)
@@ -162,9 +165,12 @@ func (c *Centre) validate(key string, identifiers unique) error {
 		if _, err := capacity.ParsePrecision(string(d.Precision)); err != nil {
 			return config.Errorf(fmt.Sprintf("%s.declared[%d].precision", key, i), "%w", err)
 		}
-		if d.Date.IsZero() {
-			return config.Errorf(fmt.Sprintf("%s.declared[%d].date", key, i), "is missing")
+		if err := said(fmt.Sprintf("%s.declared[%d]", key, i), d.Date, d.Eflops); err != nil {
+			return err
 		}
+	}
+	if err := c.Target.validate(key + ".target"); err != nil {
+		return err
 	}
 	slices.SortStableFunc(c.Declared, func(a, b Declaration) int { return a.Date.Compare(b.Date.Time) })
 	ids := unique{}
@@ -185,6 +191,25 @@ func (c *Centre) validate(key string, identifiers unique) error {
 		if cl.Precision != "" && !slices.Contains(catalog.Precisions(), cl.Precision) {
 			return config.Errorf(key+".precision", "%q is not a precision of the catalogue", cl.Precision)
 		}
+	}
+	return nil
+}
+
+// validate checks a target, where there is one.
+func (t *Target) validate(key string) error {
+	if t == nil {
+		return nil
+	}
+	return said(key, t.Date, t.Eflops)
+}
+
+// said refuses what names no day, or no number: nothing would stand for a day long ago, and for zero Eflops.
+func said(key string, date Date, eflops Eflops) error {
+	switch {
+	case date.IsZero():
+		return config.Errorf(key+".date", "is missing")
+	case eflops.Flops == 0:
+		return config.Errorf(key+".eflops", "is missing")
 	}
 	return nil
 }

@@ -94,7 +94,11 @@ func (v *View) Apply(key, value []byte, offset int64, at time.Time) (Outcome, er
 	}
 	v.revision = offset + 1
 	ms := at.UnixMilli()
-	v.asOf = max(v.asOf, ms)
+	if v.asOf-ms < BehindAfter.Milliseconds() {
+		v.asOf = max(v.asOf, ms)
+	} else {
+		v.asOf = ms // a broker's clock was wrong before, or is now: this is the time that parts are held against from here on
+	}
 	centre, number, kind, bucket, ok := partial.ParseKey(string(key))
 	if !ok {
 		return Refused, nil
@@ -224,6 +228,10 @@ func (v *View) Part(centre string, number int) *partial.Partial {
 	return nil
 }
 
+// age is how old a part's sums are, in ms. Of sums that are of a later time than as_of, by a clock that was wrong, it is not known: they are as far from
+// it as that time is.
+func (v *View) age(p *part) int64 { return max(v.asOf-p.at, p.at-v.asOf) }
+
 // Snapshot sums the parts of those centres up that admits, which may be nil, lets in. Ages are those the partials give, and as
 // much more as the log has moved on since.
 func (v *View) Snapshot(admits func(centre string) bool) *capacity.Snapshot {
@@ -239,7 +247,7 @@ func (v *View) Snapshot(admits func(centre string) bool) *capacity.Snapshot {
 		catalogues.add(p.sums.Catalogue)
 		registries.add(p.sums.Registry)
 		rules.add(cmp.Or(p.sums.Rule, capacity.Rule))
-		age := max(v.asOf-p.at, 0)
+		age := v.age(p)
 		s.Parts.Total++
 		if age > BehindAfter.Milliseconds() {
 			s.Parts.Behind++
@@ -253,7 +261,7 @@ func (v *View) Snapshot(admits func(centre string) bool) *capacity.Snapshot {
 	sum := summing{s: s, pools: map[capacity.Pool]int{}, shapes: map[string]int{}, stale: stale}
 	won := v.settle(parts)
 	for _, p := range parts {
-		sum.add(p, max(v.asOf-p.at, 0), won)
+		sum.add(p, v.age(p), won)
 		sum.odd(p)
 	}
 	s.Sort()

@@ -53,6 +53,34 @@ func answer(t interface{ Fatal(...any) }, v *View) (*capacity.Document, string) 
 	return doc, string(b)
 }
 
+// TestWrongClock lets a broker whose clock is an hour ahead lead for a moment. When another one leads again, as_of is its time, and parts that have an
+// owner are current; one whose last record is of the wrong clock has none, and is behind.
+func TestWrongClock(t *testing.T) {
+	v, offset := New(), int64(10)
+	say := func(key string, sequence int64, at time.Time) {
+		t.Helper()
+		if outcome, err := v.Apply([]byte(key), record(t, "one", 3, sequence, 3, 1, 1000), offset, at); outcome != Folded {
+			t.Fatal(outcome, err)
+		}
+		offset++
+	}
+	say("guian/0", 1, start)
+	say("guian/1", 2, start)
+	say("guian/0", 3, start.Add(time.Hour))
+	say("guian/1", 4, start.Add(time.Hour))
+	now := start.Add(2 * time.Second)
+	say("guian/0", 5, now)
+	doc, _ := answer(t, v)
+	if !doc.AsOf.Equal(now) || doc.Parts.Current != 1 || doc.Parts.Behind != 1 {
+		t.Errorf("as of %s, want %s; parts %+v", doc.AsOf, now.UTC(), doc.Parts)
+	}
+	say("guian/1", 6, now)
+	say("guian/0", 7, now.Add(-time.Second)) // as little as clocks may differ
+	if doc, _ = answer(t, v); !doc.AsOf.Equal(now) || doc.Parts != (capacity.Parts{Total: 2, Current: 2, OldestS: 1}) || doc.Total.Age.Max != 2 {
+		t.Errorf("as of %s, want %s; parts %+v, age %+v", doc.AsOf, now.UTC(), doc.Parts, doc.Total.Age)
+	}
+}
+
 // TestSum adds two parts of a centre up, and lets one fall behind.
 func TestSum(t *testing.T) {
 	v := New()

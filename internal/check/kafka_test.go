@@ -2,14 +2,8 @@ package check
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/exameter/exameter/internal/broker"
+	"github.com/exameter/exameter/test/certs"
 )
 
 const topic = "exameter.v1.telemetry.lab"
@@ -38,20 +33,15 @@ func cluster(t *testing.T, opts ...kfake.Opt) string {
 // certificate makes one for 127.0.0.1 that signed itself, and the file that holds it.
 func certificate(t *testing.T, from, to time.Time) (tls.Certificate, string) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	file, key, err := certs.Own(t.TempDir(), "broker", func(c *x509.Certificate) { c.NotBefore, c.NotAfter = from, to })
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: from, NotAfter: to, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	pair, err := tls.LoadX509KeyPair(file, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file
+	return pair, file
 }
 
 // TestBrokerRemedies holds what is said against what is wrong, each as a real broker shows it.

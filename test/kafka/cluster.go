@@ -192,22 +192,12 @@ func (c *Cluster) Restart(ctx context.Context, which ...int) error {
 	return nil
 }
 
-// Running reports whether broker i has not ended.
-func (c *Cluster) Running(i int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.brokers[i].running()
-}
-
 // Signal sends a signal to broker i: SIGSTOP makes it stand still as a suspended machine does.
 func (c *Cluster) Signal(i int, s os.Signal) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.brokers[i].process.Signal(s)
 }
-
-// Log returns the end of what broker i logged.
-func (c *Cluster) Log(i int) string { return c.brokers[i].process.Log() }
 
 // Close ends all brokers at once; their data is the caller's to remove.
 func (c *Cluster) Close() {

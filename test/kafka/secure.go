@@ -1,21 +1,14 @@
 package kafka
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"maps"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/exameter/exameter/test/certs"
 )
 
 // Admin is the user who may do everything on a secured cluster. Its password is its name.
@@ -27,31 +20,14 @@ const Admin = "admin"
 type Secure struct {
 	Users []string // the password of each is its name
 
-	ca    *x509.Certificate
-	caKey *ecdsa.PrivateKey
-	dir   string
+	*certs.Authority // that signed all certificates
+	dir              string
 }
 
-// CA is the file of the authority that signed all certificates.
-func (s *Secure) CA() string { return filepath.Join(s.dir, "ca.pem") }
-
 // prepare makes an authority, and a certificate for the brokers.
-func (s *Secure) prepare(dir string) error {
+func (s *Secure) prepare(dir string) (err error) {
 	s.dir = dir
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	s.ca = &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority of a test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-	}
-	s.caKey = key
-	der, err := x509.CreateCertificate(rand.Reader, s.ca, s.ca, &key.PublicKey, key)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(s.CA(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644); err != nil {
+	if s.Authority, err = certs.NewAuthority(dir); err != nil {
 		return err
 	}
 	_, _, err = s.Certificate("broker")
@@ -60,31 +36,8 @@ func (s *Secure) prepare(dir string) error {
 
 // Certificate makes a certificate of a name, for 127.0.0.1, and returns its file and that of its key.
 func (s *Secure) Certificate(name string) (cert, key string, err error) {
-	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return "", "", err
-	}
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		return "", "", err
-	}
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}, s.ca, &priv.PublicKey, s.caKey)
-	if err != nil {
-		return "", "", err
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(priv)
-	if err != nil {
-		return "", "", err
-	}
 	cert, key = filepath.Join(s.dir, name+".pem"), filepath.Join(s.dir, name+".key")
-	if err := os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644); err != nil {
-		return "", "", err
-	}
-	return cert, key, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), 0o600)
+	return cert, key, s.Sign(name, cert, key)
 }
 
 // SecureAddrs are the addresses with TLS and SASL.

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/exameter/exameter/collector/capacity"
 )
@@ -49,6 +51,7 @@ const (
 	maxKeptBytes = 32 << 20 // of all of them as they are; in other codings they are a small part of it
 	maxKeptQuery = 1024
 	maxPinned    = 16 // revisions that pages were answered from
+	pinnedFor    = 5 * time.Minute
 )
 
 // kept is what has been worked out from the last snapshot: its listing, and answers as they went out. Many ask the same within
@@ -60,7 +63,13 @@ type kept struct {
 	listing *capacity.Listing
 	answers map[string]*answer
 	bytes   int
-	pinned  []*capacity.Listing // the last used last
+	pinned  []pin // the last used last
+}
+
+// pin is a listing that pages are open of.
+type pin struct {
+	*capacity.Listing
+	used time.Time
 }
 
 // list returns the listing of a snapshot.
@@ -76,6 +85,7 @@ func (k *kept) list(s *capacity.Snapshot) *capacity.Listing {
 	defer k.mu.Unlock()
 	if k.listing == nil || k.listing.Snapshot != s {
 		k.listing, k.answers, k.bytes = l, map[string]*answer{}, 0
+		k.unpin()
 	}
 	return k.listing
 }
@@ -108,16 +118,16 @@ func (k *kept) keep(l *capacity.Listing, key string, a *answer) {
 func (k *kept) pin(l *capacity.Listing) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for i, p := range k.pinned {
-		if p == l {
-			k.pinned = append(append(k.pinned[:i:i], k.pinned[i+1:]...), l)
-			return
-		}
-	}
+	k.pinned = slices.DeleteFunc(k.pinned, func(p pin) bool { return p.Listing == l })
 	if len(k.pinned) == maxPinned {
-		k.pinned = k.pinned[1:]
+		k.pinned = slices.Delete(k.pinned, 0, 1)
 	}
-	k.pinned = append(k.pinned, l)
+	k.pinned = append(k.pinned, pin{l, time.Now()})
+}
+
+// unpin lets go of listings of which nobody has asked for a page for long. The caller holds the lock.
+func (k *kept) unpin() {
+	k.pinned = slices.DeleteFunc(k.pinned, func(p pin) bool { return time.Since(p.used) > pinnedFor })
 }
 
 // of returns the listing of a revision, the last one's or a pinned one; nil where it is gone.
@@ -126,7 +136,7 @@ func (k *kept) of(revision int64, cut bool) *capacity.Listing {
 	defer k.mu.Unlock()
 	for i := len(k.pinned) - 1; i >= 0; i-- {
 		if p := k.pinned[i]; p.Revision == revision && p.Cut == cut {
-			return p
+			return p.Listing
 		}
 	}
 	if l := k.listing; l != nil && l.Revision == revision && l.Cut == cut {

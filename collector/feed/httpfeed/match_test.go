@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -288,6 +289,36 @@ func TestKeptAnswers(t *testing.T) {
 	}
 	done.Store(true)
 	readers.Wait()
+}
+
+// TestPinsExpire opens a page and never asks for the next: after a while the revision is let go, and the cursor says so.
+func TestPinsExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := dispatch()
+		k := &kept{src: Source{Snapshot: func() *capacity.Snapshot { return s }, Ready: func() (bool, string) { return true, "" }}}
+		h := k.handler(k.poolsQuestion)
+		page := func(query string) (int, string) {
+			w := get(h, "GET", "/v1/pools?limit=1"+query)
+			var doc capacity.Pools
+			_ = json.Unmarshal(w.Body.Bytes(), &doc) // of a problem there is no next page
+			return w.Code, doc.Next
+		}
+		_, next := page("")
+		s = later(s, 900)
+		time.Sleep(pinnedFor - time.Second)
+		if code, _ := page("&cursor=" + next); code != 200 {
+			t.Errorf("the next page within %s: %d", pinnedFor, code)
+		}
+		s = later(s, 901)
+		time.Sleep(pinnedFor + time.Second)
+		get(k.handler(matchQuestion), "GET", "/v1/match?count=1")
+		if len(k.pinned) != 0 {
+			t.Errorf("%d revisions are kept of which nobody asked for a page for %s", len(k.pinned), pinnedFor)
+		}
+		if code, _ := page("&cursor=" + next); code != 410 {
+			t.Errorf("a page of a revision that was let go: %d", code)
+		}
+	})
 }
 
 // TestKeptIsBounded asks more questions than are kept.

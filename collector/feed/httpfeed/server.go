@@ -162,11 +162,12 @@ func (src Source) snapshot(w http.ResponseWriter) *capacity.Snapshot {
 	return s
 }
 
-// revisionOf is what a tag says of the snapshot that an answer is a function of.
+// revisionOf is what a tag says of the snapshot that an answer is a function of. One that is cut off grows older within its revision, and its age is
+// the only thing in it that moves.
 func revisionOf(s *capacity.Snapshot) string {
 	tag := strconv.FormatInt(s.Revision, 10)
 	if s.Cut {
-		tag += "-cut"
+		tag += "-" + strconv.FormatFloat(s.Parts.OldestS, 'f', -1, 64) + "-cut"
 	}
 	return tag
 }

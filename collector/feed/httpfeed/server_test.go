@@ -216,6 +216,24 @@ func TestNotModified(t *testing.T) {
 	}
 }
 
+// TestCutOffTags asks a collector that hears nothing any more: what it says goes on ageing within a revision, and so a tag stands for one answer alone.
+func TestCutOffTags(t *testing.T) {
+	tags := map[string]string{}
+	for _, since := range []time.Duration{31 * time.Second, 31*time.Second + 100*time.Millisecond, time.Minute} {
+		for _, path := range []string{"/v1/capacity", "/v1/pools", "/v1/match?count=1"} {
+			w := get(handler(t, province().Silenced(since), true), "GET", path)
+			tag := w.Header().Get("ETag")
+			if !strings.HasSuffix(tag, `-cut"`) {
+				t.Errorf("%s: tag %s", path, tag)
+			}
+			if before, taken := tags[path+tag]; taken && before != w.Body.String() {
+				t.Errorf("%s: tag %s is of two answers:\n%s%s", path, tag, before, w.Body)
+			}
+			tags[path+tag] = w.Body.String()
+		}
+	}
+}
+
 func TestNotReady(t *testing.T) {
 	for name, h := range map[string]http.Handler{"rebuilding": handler(t, province(), false), "before the first fold": handler(t, nil, true)} {
 		for _, path := range []string{"/v1/capacity", "/v1/centres"} {

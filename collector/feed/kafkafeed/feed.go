@@ -29,7 +29,10 @@ const (
 	unfencedAfter = 10 * time.Second
 	// maxScopes bounds what foreign records can make a feed keep in mind.
 	maxScopes = 1 << 16
-	timeout   = 5 * time.Second
+	// future is how far ahead of this collector's clock a point of a history may be. One of years ahead, by a broker of a wrong clock, would hold
+	// its slot for as long.
+	future  = time.Hour
+	timeout = 5 * time.Second
 )
 
 // Config says how a feed is written.
@@ -151,7 +154,7 @@ func (f *Feed) take(b *consume.Batch) {
 		key := string(rec.Key)
 		if scope, tier, slot, ok := history.ParseKey(key); ok {
 			p, err := decodeNote(rec.Value)
-			if s, _ := history.Tiers[tier].Slot(p.At); err == nil && s == slot {
+			if s, _ := history.Tiers[tier].Slot(p.At); err == nil && s == slot && time.Until(p.At) <= future {
 				f.cfg.History.Put(scope, tier, p, true)
 			}
 			continue

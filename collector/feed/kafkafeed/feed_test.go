@@ -245,6 +245,28 @@ func TestHistoryGoesOn(t *testing.T) {
 	})
 }
 
+// TestHistoryOfTheFuture reads points that a broker of a wrong clock dated years ahead: they do not hold the places of those to come.
+func TestHistoryOfTheFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l topic
+		off := int32(0)
+		f := l.feed("one", &off)
+		now := time.Now()
+		for ahead, want := range map[time.Duration]bool{0: true, 30 * time.Minute: true, 24 * 366 * time.Hour: false} {
+			p := history.Point{At: now.Add(ahead), Revision: 7}
+			slot, _ := history.Tiers[1].Slot(p.At)
+			value, err := json.Marshal(Note{Writer{Schema: Schema}, p})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.take(&consume.Batch{Records: []consume.Record{{Key: []byte(history.Key("province", 1, slot)), Value: value}}})
+			if _, _, ok := f.cfg.History.At("province", 1, p.At); ok != want {
+				t.Errorf("%s ahead: taken %t", ahead, ok)
+			}
+		}
+	})
+}
+
 // FuzzTake reads any record of the topic: nothing ends the feed, and what a history takes makes sense.
 func FuzzTake(f *testing.F) {
 	f.Add("history/province/1m/0", []byte(`{"schema":1,"at":"2026-11-23T08:00:00Z","revision":7,"devices":{"rated":5}}`))

@@ -319,17 +319,18 @@ func collectCapacity(s *capacity.Snapshot, gauge func(*prometheus.Desc, float64,
 // maxUnpriced bounds the series that names of foreign tools can make.
 const maxUnpriced = 100
 
-// collectUnpriced sends the models without a peak, those with the most devices first; what is beyond maxUnpriced is sent under
-// no name.
+// collectUnpriced sends the models without a peak, those with the most devices first; what is beyond maxUnpriced, and what has no name, is sent
+// under no name.
 func collectUnpriced(s *capacity.Snapshot, gauge func(*prometheus.Desc, float64, ...string)) {
 	list := slices.DeleteFunc(groups(s, capacity.ByVendor, capacity.ByModel, capacity.ByClassOf), func(g capacity.Group) bool { return g.Devices.Unpriced == 0 })
 	slices.SortStableFunc(list, func(a, b capacity.Group) int { return cmp.Compare(b.Devices.Unpriced, a.Devices.Unpriced) })
-	for _, g := range list[:min(len(list), maxUnpriced)] {
-		gauge(modelDesc, float64(g.Devices.Unpriced), g.Vendor, g.Model, g.Class)
-	}
 	rest := map[string]int64{}
-	for _, g := range list[min(len(list), maxUnpriced):] {
-		rest[g.Class] += g.Devices.Unpriced
+	for i, g := range list {
+		if i >= maxUnpriced || g.Vendor == "" && g.Model == "" {
+			rest[g.Class] += g.Devices.Unpriced
+			continue
+		}
+		gauge(modelDesc, float64(g.Devices.Unpriced), g.Vendor, g.Model, g.Class)
 	}
 	for class, n := range rest {
 		gauge(modelDesc, float64(n), "", "", class)

@@ -68,6 +68,10 @@ func sample() *Metrics {
 		Pools: []capacity.PoolCell{{Pool: p, Cell: c}}, Shapes: []capacity.Shape{{Pools: []int{0}, Rated: 2, Online: 1}},
 	}
 	s.Pools = append(s.Pools, unpriced(maxUnpriced+3)...)
+	s.Pools = append(s.Pools, capacity.PoolCell{ // of which its tool says no name
+		Pool: capacity.Pool{Centre: "zunyi", Cluster: "default", Kind: telemetry.Accelerator, Class: capacity.Intelligent, Basis: catalog.FP16},
+		Cell: capacity.Cell{Devices: [5]int64{0, 0, 0, 0, 500}},
+	})
 	s.Shapes[0].Ages.Observe(2_000, 30_000)
 	heard := fleet.Stats{QueuedRecords: 6, FailingHosts: 1}
 	heard.Faults[1] = 2
@@ -110,7 +114,7 @@ func unpriced(n int) (pools []capacity.PoolCell) {
 	return pools
 }
 
-// TestUnpriced names models without a peak as their tools print them, as many as may be, and counts the rest.
+// TestUnpriced names models without a peak as their tools print them, as many as may be, and counts the rest, with those that have no name.
 func TestUnpriced(t *testing.T) {
 	families, err := sample().Registry.Gather()
 	if err != nil {
@@ -128,7 +132,7 @@ func TestUnpriced(t *testing.T) {
 			}
 		}
 	}
-	if len(got) != maxUnpriced+1 || got["Card 0"] != maxUnpriced+3 || got["Card 99"] != 4 || got[""] != 3+2+1 {
+	if len(got) != maxUnpriced || got["Card 0"] != maxUnpriced+3 || got["Card 98"] != 5 || got[""] != 500+4+3+2+1 {
 		t.Errorf("%d series: %v", len(got), got)
 	}
 }

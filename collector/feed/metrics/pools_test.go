@@ -15,7 +15,7 @@ import (
 func TestPools(t *testing.T) {
 	m := sample()
 	n, err := testutil.GatherAndCount(m.Registry, "exameter_pool_devices")
-	if err != nil || n != 9*(1+maxUnpriced+3) {
+	if err != nil || n != 9*(1+maxUnpriced+4) {
 		t.Errorf("%d series of pools' devices, %v", n, err)
 	}
 	s := &capacity.Snapshot{Pools: unpriced(maxPools + 5)}
