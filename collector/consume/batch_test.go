@@ -153,8 +153,8 @@ func TestParseBatchesRefuses(t *testing.T) {
 	}
 }
 
-// read reads all that an answer holds, as a follower does that fetches from where it got to, and calls each with what it got each time.
-func read(t *testing.T, b []byte, from, end int64, each func([]Record, *buffer)) {
+// unpack reads all that an answer holds, as a follower does that fetches from where it got to, and calls each with what it got each time.
+func unpack(t *testing.T, b []byte, from, end int64, each func([]Record, *buffer)) {
 	t.Helper()
 	for from < end {
 		buf := &buffer{}
@@ -178,7 +178,7 @@ func TestManySwollenBatches(t *testing.T) {
 		b = append(b, one...)
 	}
 	var got []int64
-	read(t, b, 0, batches, func(records []Record, buf *buffer) {
+	unpack(t, b, 0, batches, func(records []Record, buf *buffer) {
 		if len(buf.inflated) > 2*maxInflated {
 			t.Fatalf("%d bytes are inflated at a time", len(buf.inflated))
 		}
@@ -199,7 +199,7 @@ func TestManySmallRecords(t *testing.T) {
 		m.records[i].offset = int64(i)
 	}
 	next := int64(100)
-	read(t, m.bytes(t), 100, 100+n, func(records []Record, _ *buffer) {
+	unpack(t, m.bytes(t), 100, 100+n, func(records []Record, _ *buffer) {
 		if len(records) > maxRecords {
 			t.Fatalf("%d records at a time", len(records))
 		}

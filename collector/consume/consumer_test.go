@@ -337,14 +337,14 @@ func TestCorruptBatch(t *testing.T) {
 	good := made{base: 15, records: []madeRecord{{0, 0, []byte("k"), []byte("v"), 0}}}.bytes(t)
 	got := fetched{records: append(broken, good...), high: 16, buffer: &buffer{}}
 	for range 2 {
-		if err := f.take(t.Context(), got); err == nil || f.next != 10 {
+		if err := f.take(t.Context(), got, true); err == nil || f.next != 10 {
 			t.Fatalf("next = %d, error %v: want another try at 10", f.next, err)
 		}
 	}
-	if err := f.take(t.Context(), got); err != nil || f.next != 15 {
+	if err := f.take(t.Context(), got, true); err != nil || f.next != 15 {
 		t.Fatalf("next = %d, error %v: want to go on at 15", f.next, err)
 	}
-	if err := f.take(t.Context(), fetched{records: good, high: 16, buffer: &buffer{}}); err != nil || f.next != 16 {
+	if err := f.take(t.Context(), fetched{records: good, high: 16, buffer: &buffer{}}, true); err != nil || f.next != 16 {
 		t.Fatalf("next = %d, error %v: want 16", f.next, err)
 	}
 	if s := c.Stats(); s.Corrupt != 1 {
