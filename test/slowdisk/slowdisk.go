@@ -67,9 +67,13 @@ func Start(dir string) (*Disk, error) {
 	} else if err := f.Close(); err != nil {
 		return nil, err
 	}
+	text, err := build()
+	if err != nil {
+		return nil, fmt.Errorf("build what serves the slow disk: %w", err)
+	}
 	program := filepath.Join(dir, "serve")
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, "github.com/exameter/exameter/test/slowdisk/serve").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build what serves the slow disk: %w\n%s", err, out)
+	if err := os.WriteFile(program, text, 0o700); err != nil {
+		return nil, err
 	}
 	below := filepath.Join(dir, "below")
 	d := &Disk{Dir: filepath.Join(dir, "disk"), done: make(chan struct{})}
@@ -103,6 +107,20 @@ func Start(dir string) (*Disk, error) {
 	}
 	return d, nil
 }
+
+// build returns the program that serves disks. It is linked once, however many disks a test has.
+var build = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "slowdisk-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	program := filepath.Join(dir, "serve")
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, "github.com/exameter/exameter/test/slowdisk/serve").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, out)
+	}
+	return os.ReadFile(program)
+})
 
 // Set makes the disk be as settings say, at once; what waits goes on accordingly.
 func (d *Disk) Set(s Settings) error {
