@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/exameter/exameter/telemetry"
+	"github.com/exameter/exameter/test/slowdisk"
 )
 
 // do brings one fault about, waits until it is repaired and then until everything is right again.
@@ -190,6 +191,17 @@ func (w *world) fault(ctx context.Context, s step) error {
 			return err
 		}
 		return w.killBrokers(ctx, s.lasts, nil, target)
+	case diskSlow, diskHangs:
+		target, _, err := w.cluster.Leader(ctx, telemetry.PartialsTopic, 0)
+		if err != nil {
+			return err
+		}
+		if s.kind == diskHangs {
+			return w.ail(ctx, slowdisk.Settings{Hangs: true}, s.lasts, target)
+		}
+		return w.ail(ctx, slowDisk, s.lasts, target)
+	case disksSlow:
+		return w.ail(ctx, slowDisk, s.lasts, 0, 1, 2)
 	case noQuorum:
 		return w.killBrokers(ctx, s.lasts, nil, (target+1)%brokers, (target+2)%brokers)
 	case allDown:
@@ -217,6 +229,24 @@ func (w *world) killBrokers(ctx context.Context, lasts time.Duration, halfway fu
 	}
 	rest(ctx, lasts/2)
 	return w.cluster.Restart(ctx, which...)
+}
+
+// slowDisk is a disk that is asked for more than it can do.
+var slowDisk = slowdisk.Settings{Write: time.Second, Sync: 3 * time.Second}
+
+// ail makes brokers' disks be as settings say for a while.
+func (w *world) ail(ctx context.Context, s slowdisk.Settings, lasts time.Duration, which ...int) error {
+	for _, i := range which {
+		if err := w.disks[i].Set(s); err != nil {
+			return err
+		}
+	}
+	rest(ctx, lasts)
+	var errs []error
+	for _, i := range which {
+		errs = append(errs, w.disks[i].Set(slowdisk.Settings{}))
+	}
+	return errors.Join(errs...)
 }
 
 func (w *world) killCollector(ctx context.Context, i int, lasts time.Duration) error {

@@ -20,6 +20,7 @@ import (
 	"github.com/exameter/exameter/telemetry"
 	"github.com/exameter/exameter/test/kafka"
 	"github.com/exameter/exameter/test/process"
+	"github.com/exameter/exameter/test/slowdisk"
 )
 
 const (
@@ -53,6 +54,7 @@ type world struct {
 	dir string
 
 	cluster    *kafka.Cluster
+	disks      []*slowdisk.Disk // the brokers', where those can be made slow
 	province   *sim.Province
 	driver     *sim.Driver
 	collectors []*collector
@@ -94,8 +96,9 @@ func (w *world) logf(format string, args ...any) {
 
 func (w *world) findings() *findings { return w.records.judge.findings }
 
-// start builds the programs and starts everything. Whoever calls it closes the world.
-func start(ctx context.Context, dir string, seed uint64, out io.Writer) (*world, error) {
+// start builds the programs and starts everything, the brokers on disks that can be made slow if that is wanted. Whoever calls it closes the
+// world.
+func start(ctx context.Context, dir string, seed uint64, out io.Writer, onDisks bool) (*world, error) {
 	w := &world{out: out, dir: dir, kinds: map[kind]int{}, up: map[*process.Process]string{}, unkept: map[*process.Process]int64{}}
 	f := &findings{began: time.Now(), count: map[string]int{}, first: map[string]string{}}
 	f.say = w.logf
@@ -112,7 +115,19 @@ func start(ctx context.Context, dir string, seed uint64, out io.Writer) (*world,
 	if text, err := exec.CommandContext(ctx, "make", "-C", filepath.Join(root, "test", "nvmlsim")).CombinedOutput(); err != nil {
 		return w, fmt.Errorf("build the simulated driver library: %w\n%s", err, text)
 	}
-	if w.cluster, err = kafka.Start(ctx, filepath.Join(dir, "kafka"), kafka.Options{Brokers: brokers, Heap: "256m", Relayed: true}); err != nil {
+	options := kafka.Options{Brokers: brokers, Heap: "256m", Relayed: true}
+	for i := 0; onDisks && i < brokers; i++ {
+		place := filepath.Join(dir, fmt.Sprintf("disk-%d", i))
+		if err := os.Mkdir(place, 0o755); err != nil {
+			return w, err
+		}
+		d, err := slowdisk.Start(place)
+		if err != nil {
+			return w, err
+		}
+		w.disks, options.Data = append(w.disks, d), append(options.Data, d.Dir)
+	}
+	if w.cluster, err = kafka.Start(ctx, filepath.Join(dir, "kafka"), options); err != nil {
 		return w, err
 	}
 	if w.province, err = sim.New(sim.Spec{Seed: seed, Hosts: hosts, Centres: sim.DefaultCentres()[:4], Interval: reportEvery, Speed: 10, Version: "chaos"}, time.Now()); err != nil {
@@ -359,8 +374,16 @@ func (w *world) close() {
 			}
 		}
 	}
+	for _, d := range w.disks {
+		_ = d.Set(slowdisk.Settings{}) // who waits for a disk cannot be killed
+	}
 	if w.cluster != nil {
 		w.cluster.Close()
+	}
+	for _, d := range w.disks {
+		if err := d.Close(); err != nil {
+			w.logf("%v", err)
+		}
 	}
 	w.running.Wait()
 }

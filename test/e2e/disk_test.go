@@ -191,7 +191,6 @@ func TestSickDisk(t *testing.T) {
 		a.logged("agent", "spool on disk does not take", "it has not answered")
 		a.logged("agent", "could not use the state directory", "its disk has not answered")
 	}
-	asked := time.Now()
 	if err := stopped.agent.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
@@ -222,9 +221,6 @@ func TestSickDisk(t *testing.T) {
 		t.Logf("%s: a new report was in Kafka %s after Kafka was back", a.centre, live.Round(100*time.Millisecond))
 	}
 	time.Sleep(time.Until(hung.Add(30 * time.Second)))
-	if err := fails.said("could not be read"); err == nil {
-		t.Error("a disk that fails for a moment lost records")
-	}
 	for _, a := range []*afflicted{hangs, small, fails, stopped} {
 		a.set(slowdisk.Settings{})
 	}

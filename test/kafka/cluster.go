@@ -37,6 +37,8 @@ type Options struct {
 	Secure *Secure
 	// Relayed makes a second way to the brokers, which RelayedAddrs tells and Cut cuts. It does not go together with Secure.
 	Relayed bool
+	// Data are folders that are there, one a broker, where brokers keep what they are given; each broker's own place where it is empty.
+	Data []string
 }
 
 // Cluster is a set of running brokers. Its methods may be called from several goroutines.
@@ -238,6 +240,10 @@ func plan(dir, classpath string, o Options) (*Cluster, error) {
 			id: i + 1, dir: filepath.Join(dir, "broker"+strconv.Itoa(i+1)),
 			addr: addrs[4*i], controller: addrs[4*i+1], sasl: addrs[4*i+2], mutual: addrs[4*i+3],
 			classpath: classpath, heap: heap,
+		}
+		b.data = filepath.Join(b.dir, "data")
+		if len(o.Data) > 0 {
+			b.data = filepath.Join(o.Data[i], "data") // Kafka takes no folder that has a lost+found or the like
 		}
 		c.brokers = append(c.brokers, b)
 	}
