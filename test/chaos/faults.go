@@ -242,6 +242,11 @@ func (w *world) ail(ctx context.Context, s slowdisk.Settings, lasts time.Duratio
 		}
 	}
 	rest(ctx, lasts)
+	asking, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if leader, inSync, err := w.cluster.Leader(asking, telemetry.PartialsTopic, 0); err == nil {
+		w.logf("   the log of partials is led by broker %d, and %d replicas are in sync", leader, inSync)
+	}
 	var errs []error
 	for _, i := range which {
 		errs = append(errs, w.disks[i].Set(slowdisk.Settings{}))
