@@ -21,12 +21,12 @@ const (
 // keeper reads and writes the state directory in a goroutine of its own: a disk that is slow, or hangs, holds up what is remembered and what is
 // ordered, and never a tick.
 type keeper struct {
-	store   *state.Store
-	log     *slog.Logger
-	orders  state.Orders // that stand
-	unsaved []state.Device
-	save    time.Time // when they are to be tried
-	trouble troubles
+	store    *state.Store
+	log      *slog.Logger
+	orders   state.Orders // that stand
+	unsaved  []state.Device
+	save     time.Time // when they are to be tried
+	troubles troubles
 
 	devices chan []state.Device // the latest to be remembered
 	news    chan state.Orders   // the latest orders, where they changed
@@ -68,7 +68,7 @@ func (k *keeper) run() {
 		k.since.Store(now.UnixNano())
 		if k.unsaved != nil && !now.Before(k.save) {
 			err := k.store.SaveDevices(k.unsaved)
-			k.trouble.say(k.log, "remember the devices", err)
+			k.troubles.say(k.log, "remember the devices", err)
 			if k.save = time.Now().Add(saveAgain); err == nil {
 				k.unsaved = nil
 			}
@@ -88,7 +88,7 @@ func (k *keeper) watch() {
 		err = errors.Join(err, k.store.SaveOrders(k.orders))
 		changed = false
 	}
-	k.trouble.say(k.log, "read the orders", err)
+	k.troubles.say(k.log, "read the orders", err)
 	if !changed {
 		return
 	}
