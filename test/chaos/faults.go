@@ -200,6 +200,12 @@ func (w *world) fault(ctx context.Context, s step) error {
 			return w.ail(ctx, slowdisk.Settings{Hangs: true}, s.lasts, target)
 		}
 		return w.ail(ctx, slowDisk, s.lasts, target)
+	case diskKilled:
+		target, _, err := w.cluster.Leader(ctx, telemetry.PartialsTopic, 0)
+		if err != nil {
+			return err
+		}
+		return w.killHung(ctx, s.lasts, target)
 	case disksSlow:
 		return w.ail(ctx, slowDisk, s.lasts, 0, 1, 2)
 	case noQuorum:
@@ -242,16 +248,63 @@ func (w *world) ail(ctx context.Context, s slowdisk.Settings, lasts time.Duratio
 		}
 	}
 	rest(ctx, lasts)
-	asking, cancel := context.WithTimeout(ctx, time.Second)
+	asking, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if leader, inSync, err := w.cluster.Leader(asking, telemetry.PartialsTopic, 0); err == nil {
-		w.logf("   the log of partials is led by broker %d, and %d replicas are in sync", leader, inSync)
+	if leader, inSync, err := w.cluster.LeaderToldBy(asking, (which[0]+1)%brokers, telemetry.PartialsTopic, 0); err == nil {
+		w.logf("   disks %v; the log of partials is led by broker %d, and %d replicas are in sync", which, leader, inSync)
 	}
 	var errs []error
 	for _, i := range which {
 		errs = append(errs, w.disks[i].Set(slowdisk.Settings{}))
 	}
 	return errors.Join(errs...)
+}
+
+// killHung makes a broker's disk hang, and kills the broker, whose process the kernel keeps until the disk answers: others lead all the same.
+func (w *world) killHung(ctx context.Context, lasts time.Duration, target int) error {
+	if err := w.disks[target].Set(slowdisk.Settings{Hangs: true}); err != nil {
+		return err
+	}
+	rest(ctx, lasts/2)
+	if err := w.cluster.Signal(target, syscall.SIGKILL); err != nil {
+		return err
+	}
+	began := time.Now()
+	err := until(ctx, func() error {
+		asking, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		leader, _, err := w.cluster.LeaderToldBy(asking, (target+1)%brokers, telemetry.PartialsTopic, 0)
+		if err == nil && leader == target {
+			err = fmt.Errorf("broker %d, which is dead, leads the log of partials", target)
+		}
+		return err
+	})
+	w.logf("   another broker led the log of partials %.1f s after the kill; the process of the one that was killed is there still: %v", time.Since(began).Seconds(), w.cluster.Running(target))
+	rest(ctx, lasts/2)
+	err = errors.Join(err, w.disks[target].Set(slowdisk.Settings{}))
+	return errors.Join(err, until(ctx, func() error {
+		if w.cluster.Running(target) {
+			return fmt.Errorf("broker %d was killed, its disk answers, and it is there still", target)
+		}
+		return nil
+	}), w.cluster.Restart(ctx, target))
+}
+
+// until waits until there is nothing wrong.
+func until(ctx context.Context, check func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, recoverWithin)
+	defer cancel()
+	for {
+		err := check()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 func (w *world) killCollector(ctx context.Context, i int, lasts time.Duration) error {
