@@ -250,8 +250,10 @@ func (w *world) ail(ctx context.Context, s slowdisk.Settings, lasts time.Duratio
 	rest(ctx, lasts)
 	asking, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if leader, inSync, err := w.cluster.LeaderToldBy(asking, (which[0]+1)%brokers, telemetry.PartialsTopic, 0); err == nil {
-		w.logf("   disks %v; the log of partials is led by broker %d, and %d replicas are in sync", which, leader, inSync)
+	for i, topic := range []string{telemetry.PartialsTopic, telemetry.TelemetryTopic(servers), telemetry.TelemetryTopic(servers), telemetry.TelemetryTopic(servers)} {
+		if leader, inSync, err := w.cluster.LeaderToldBy(asking, (which[0]+1)%brokers, topic, max(i-1, 0)); err == nil {
+			w.logf("   disks %v ail; %s-%d is led by broker %d, and %d replicas are in sync", which, topic, max(i-1, 0), leader, inSync)
+		}
 	}
 	var errs []error
 	for _, i := range which {
