@@ -4,11 +4,16 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/exameter/exameter/test/slowdisk"
 )
 
 // TestBrokerDisks makes brokers' disks slow, and one of them hang. A broker whose disk does not answer is alive to Kafka, and keeps what it
 // leads: whoever writes there waits. Nothing is lost, what is old says so, and all is exact again afterwards.
 func TestBrokerDisks(t *testing.T) {
+	if !slowdisk.May(t) {
+		return
+	}
 	w, err := start(t.Context(), t.TempDir(), 12, said{t}, true)
 	t.Cleanup(w.close)
 	if err != nil {

@@ -162,6 +162,9 @@ func all(missing int, _ arrival) bool { return missing == 0 }
 // TestSickDisk takes Kafka from agents whose disks are slow, hang or fail, and gives it back: no disk holds up an agent's tick or what is new,
 // and what was made meanwhile is in Kafka afterwards, or counted.
 func TestSickDisk(t *testing.T) {
+	if !slowdisk.May(t) {
+		return
+	}
 	cluster := kafka.Run(t, kafka.Options{})
 	slow := afflict(t, cluster, "slow-disk", "")
 	hangs := afflict(t, cluster, "hung-disk", "")

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -45,6 +46,32 @@ type Disk struct {
 	done   chan struct{}
 }
 
+// May reports whether this process may mount a disk. Where it may not, the test is run by another process, in a user namespace of its own, and is
+// over when May returns.
+func May(t *testing.T) bool {
+	t.Helper()
+	const inside = "EXAMETER_SLOWDISK"
+	header, data := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, [2]unix.CapUserData{}
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		t.Fatal(err)
+	}
+	if data[0].Effective>>unix.CAP_SYS_ADMIN&1 == 1 || os.Getenv(inside) != "" {
+		return true
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "unshare", "--user", "--map-root-user", "--mount", self, "-test.run", "^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), inside+"=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Fatalf("in a user namespace: %v\n%s", err, out)
+	}
+	t.Logf("in a user namespace:\n%s", out)
+	return false
+}
+
 // Run mounts a disk until the test ends.
 func Run(tb testing.TB) *Disk {
 	tb.Helper()
@@ -63,7 +90,7 @@ func Run(tb testing.TB) *Disk {
 // Start mounts a disk below dir. Call Close at the end, before programs that it may hold up are waited for.
 func Start(dir string) (*Disk, error) {
 	if f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil {
-		return nil, fmt.Errorf("a slow disk needs FUSE, and root or a user namespace that may mount it: %w", err)
+		return nil, fmt.Errorf("a slow disk needs FUSE, and that this user may open /dev/fuse: %w", err)
 	} else if err := f.Close(); err != nil {
 		return nil, err
 	}

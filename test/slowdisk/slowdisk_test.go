@@ -14,6 +14,9 @@ import (
 
 // TestDisk does to a disk what the agent and Kafka do, while it is quick, slow, broken and hanging.
 func TestDisk(t *testing.T) {
+	if !May(t) {
+		return
+	}
 	d := Run(t)
 	set := func(s Settings) {
 		t.Helper()
