@@ -238,10 +238,14 @@ func (w *world) killBrokers(ctx context.Context, lasts time.Duration, halfway fu
 }
 
 // slowDisk is a disk that is asked for more than it can do.
-var slowDisk = slowdisk.Settings{Write: time.Second, Sync: 3 * time.Second}
+var slowDisk = slowdisk.Settings{Write: 2 * time.Second, Sync: 3 * time.Second}
 
 // ail makes brokers' disks be as settings say for a while.
 func (w *world) ail(ctx context.Context, s slowdisk.Settings, lasts time.Duration, which ...int) error {
+	controller, err := w.cluster.Controller(ctx)
+	if err != nil {
+		return err
+	}
 	for _, i := range which {
 		if err := w.disks[i].Set(s); err != nil {
 			return err
@@ -252,7 +256,7 @@ func (w *world) ail(ctx context.Context, s slowdisk.Settings, lasts time.Duratio
 	defer cancel()
 	for i, topic := range []string{telemetry.PartialsTopic, telemetry.TelemetryTopic(servers), telemetry.TelemetryTopic(servers), telemetry.TelemetryTopic(servers)} {
 		if leader, inSync, err := w.cluster.LeaderToldBy(asking, (which[0]+1)%brokers, topic, max(i-1, 0)); err == nil {
-			w.logf("   disks %v ail; %s-%d is led by broker %d, and %d replicas are in sync", which, topic, max(i-1, 0), leader, inSync)
+			w.logf("   disks %v ail, broker %d was the controller; %s-%d is led by broker %d, and %d replicas are in sync", which, controller, topic, max(i-1, 0), leader, inSync)
 		}
 	}
 	var errs []error
