@@ -98,6 +98,8 @@ func (s *sender) run(ctx context.Context) bool {
 			s.deliver(ctx, b, s.Queue.Ack, s.Queue.Reject)
 		case some && turn && now.Before(s.read): // what lies on disk cannot be tried
 			s.deliver(ctx, b, s.Queue.Ack, s.Queue.Reject)
+		case idle && s.unsynced && time.Since(s.synced) >= syncEvery:
+			s.sync()
 		case some && idle && !now.Before(s.write):
 			s.spill()
 		case idle && turn && len(s.ready.Records) > 0:

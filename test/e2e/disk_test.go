@@ -178,6 +178,8 @@ func TestSickDisk(t *testing.T) {
 	down := time.Now()
 	slow.set(slowdisk.Settings{Write: 2 * time.Second, Sync: 3 * time.Second})
 	fails.set(slowdisk.Settings{FailsWrite: true, FailsRead: true})
+	stopped.set(slowdisk.Settings{FailsSync: true})
+	stopped.logged("agent", "spool on disk does not take", "sync the spool", "input/output error")
 	// These first have something on disk.
 	for _, a := range []*afflicted{hangs, small, stopped} {
 		a.eventually(soon, func() error { return a.spooled() })

@@ -31,6 +31,7 @@ type Settings struct {
 	Rate       int64
 	Hangs      bool // nothing is answered, whatever it is, until this is taken back
 	FailsWrite bool // writes, changes and syncs end with EIO
+	FailsSync  bool // syncs alone do
 	FailsRead  bool // what is read ends with EIO
 }
 

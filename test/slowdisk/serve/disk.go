@@ -64,7 +64,7 @@ func (d *disk) change() fuse.Status {
 }
 
 func (d *disk) sync() fuse.Status {
-	return d.pass(func(s slowdisk.Settings) time.Duration { return s.Sync }, func(s slowdisk.Settings) bool { return s.FailsWrite })
+	return d.pass(func(s slowdisk.Settings) time.Duration { return s.Sync }, func(s slowdisk.Settings) bool { return s.FailsWrite || s.FailsSync })
 }
 
 // look is what is answered from memory by a disk that is slow or broken, and by none that hangs.
