@@ -39,9 +39,12 @@ type Identity struct {
 // How the agent divides the two seconds in which it stops.
 const (
 	stopSources = 800 * time.Millisecond
-	flushWithin = 900 * time.Millisecond
-	watchEvery  = 500 * time.Millisecond // how often orders are looked for
+	flushWithin = 600 * time.Millisecond // then what is left has publish's time to go to disk
+	endWithin   = 100 * time.Millisecond // the spool and the state directory, beyond what they had before
 )
+
+// signOfLife is how often the loop says that it goes round.
+const signOfLife = 500 * time.Millisecond
 
 // agent is one running agent. Its methods belong to the goroutine of Run.
 type agent struct {
@@ -51,6 +54,7 @@ type agent struct {
 	host    Identity
 
 	store    *state.Store
+	keeper   *keeper
 	tracker  *state.Tracker
 	poller   *poll.Poller
 	gatherer *report.Gatherer
@@ -61,16 +65,14 @@ type agent struct {
 	pending   bool     // a change waits to be reported
 	renewed   bool     // and one to be inventoried
 	announced bool     // Ready was called
-	orders    state.Orders
 	troubles  troubles
-	unsaved   []state.Device // what is to be remembered and is not on disk yet; nil for nothing
-	status    string         // as last told
+	status    string // as last told
 	ticked    time.Time
 }
 
 // Run reads, decides and reports until ctx ends, and then returns within two seconds. Sending starts before reading and
-// ends after it. A source that fails, a broker out of reach or a state directory that cannot be written does not end
-// it: errors are for what it cannot start without.
+// ends after it. A source that fails, a broker out of reach or a state directory that cannot be written, or hangs, does
+// not end it or hold it up, once it has started: errors are for what it cannot start without.
 func Run(ctx context.Context, c Config, o Options) error {
 	a, err := newAgent(c, o)
 	if err != nil {
@@ -78,28 +80,30 @@ func Run(ctx context.Context, c Config, o Options) error {
 	}
 	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSending()
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		a.outbox.publisher.Run(sending)
-	}()
+	sent := make(chan bool, 1)
+	go func() { sent <- a.outbox.publisher.Run(sending) }()
 	a.log.Info("agent started", "version", o.Version, "centre", c.Centre, "cluster", c.Cluster, "host", a.host.ID, "brokers", c.Kafka.Brokers)
 
 	a.loop(ctx)
 
+	a.keeper.end()
 	err = a.poller.Stop(stopSources)
 	a.last()
 	a.outbox.close()
+	var rest bool
 	select {
-	case <-sent:
+	case rest = <-sent:
 	case <-time.After(flushWithin):
 		a.log.Warn("stopped before everything was sent", "records_waiting", a.outbox.backlog().Queued)
 		stopSending()
-		<-sent
+		rest = <-sent
 	}
-	a.outbox.end()
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	defer cancel()
+	a.outbox.end(ending, rest)
+	a.keeper.ended(ending)
 	if err != nil {
-		// The process ends, and with it whatever hangs.
+		// The process ends, and with it whatever hangs, once the kernel lets go of it.
 		a.log.Warn("a source did not close in good order", "error", err)
 	}
 	a.log.Info("agent stopped")
@@ -181,10 +185,10 @@ func (a *agent) firstOrders(now time.Time) {
 		}
 	}
 	a.obey(orders)
+	a.keeper = keep(a.store, orders, a.log)
 }
 
 func (a *agent) obey(o state.Orders) {
-	a.orders = o
 	a.tracker.SetOrders(o)
 	a.poller.Release(o.ReleaseDriver())
 }
@@ -192,8 +196,8 @@ func (a *agent) obey(o state.Orders) {
 func (a *agent) loop(ctx context.Context) {
 	ticker := time.NewTicker(a.config.Intervals.Sample.D())
 	defer ticker.Stop()
-	watch := time.NewTicker(watchEvery)
-	defer watch.Stop()
+	alive := time.NewTicker(signOfLife)
+	defer alive.Stop()
 	a.tick(ctx)
 	for {
 		select {
@@ -201,8 +205,10 @@ func (a *agent) loop(ctx context.Context) {
 			return
 		case <-ticker.C:
 			a.tick(ctx)
-		case <-watch.C:
-			a.watch()
+		case <-alive.C:
+			a.troubles.say(a.log, "use the state directory", a.keeper.stuck())
+		case o := <-a.keeper.news:
+			a.ordered(o)
 		case <-a.outbox.back:
 			a.pending = true // with the next tick: nobody is to wait for the time of the next report
 		case c, ok := <-a.options.Reload:
@@ -225,7 +231,6 @@ func (a *agent) tick(ctx context.Context) {
 	if ctx.Err() != nil {
 		return // what was cut short says nothing about the hardware
 	}
-	a.watch()
 	v := a.tracker.Apply(t)
 	a.gatherer.Add(t, v)
 	a.act(v)
@@ -240,18 +245,8 @@ func (a *agent) ticking() bool {
 	return time.Since(a.ticked) <= 2*a.config.Intervals.Sample.D()+graceOfTick
 }
 
-// watch looks for new orders and carries them out at once.
-func (a *agent) watch() {
-	o, changed, err := a.store.Orders()
-	if errors.Is(err, state.ErrCorrupt) {
-		// The orders that stood still stand.
-		err = errors.Join(err, a.store.KeepOrders(a.orders))
-		changed = false
-	}
-	a.troubles.say(a.log, "read the orders", err)
-	if !changed {
-		return
-	}
+// ordered carries new orders out at once.
+func (a *agent) ordered(o state.Orders) {
 	a.obey(o)
 	a.log.Info("new orders", "host_drained", o.Host != nil, "devices_drained", o.Drained(), "driver_released", o.ReleaseDriver())
 	v := a.tracker.Revise(time.Now())
@@ -264,7 +259,9 @@ func (a *agent) watch() {
 func (a *agent) act(v state.View) {
 	a.pending = a.pending || v.Changed
 	a.renewed = a.renewed || v.Renewed || a.gatherer.Renewed()
-	a.remember()
+	if devices, dirty := a.tracker.Remember(); dirty {
+		a.keeper.remember(devices)
+	}
 	if !v.Settled {
 		return
 	}
@@ -283,21 +280,6 @@ func (a *agent) act(v state.View) {
 		if a.options.Ready != nil {
 			a.options.Ready()
 		}
-	}
-}
-
-// remember keeps what has changed of the devices, with every tick until it is kept: a fault that sticks must outlive a disk that was full.
-func (a *agent) remember() {
-	if devices, dirty := a.tracker.Remember(); dirty {
-		a.unsaved = devices
-	}
-	if a.unsaved == nil {
-		return
-	}
-	err := a.store.SaveDevices(a.unsaved)
-	a.troubles.say(a.log, "remember the devices", err)
-	if err == nil {
-		a.unsaved = nil
 	}
 }
 

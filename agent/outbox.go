@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"hash/fnv"
 	"log/slog"
@@ -75,10 +76,24 @@ func openSpool(c Config, boot string, uptime func() (time.Duration, error), log 
 	return d
 }
 
-// end closes the spool. The publisher has ended by then.
-func (o *outbox) end() {
-	if o.disk != nil {
-		o.troubles.say(o.log, "close the spool", o.disk.Close())
+// end closes the spool, if that is done before ctx ends. The publisher has ended by then; where the disk is not at rest, a call to it has not returned, and
+// what was to follow is gone.
+func (o *outbox) end(ctx context.Context, rest bool) {
+	if o.disk == nil {
+		return
+	}
+	if n := o.stream.Stats().Records; n > 0 {
+		o.log.Warn("stopped before everything was on disk; what waited in memory is gone", "records", n)
+	}
+	if !rest {
+		return
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- o.disk.Close() }()
+	select {
+	case err := <-closed:
+		o.troubles.say(o.log, "close the spool", err)
+	case <-ctx.Done():
 	}
 }
 

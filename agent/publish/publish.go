@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -57,16 +58,23 @@ func (p *Publisher) Reconfigure(c broker.Config) {
 	p.drop(p.link)
 }
 
-// Run sends until ctx ends or all queues in memory are closed and empty. What lies on disk then waits there for the next time.
-func (p *Publisher) Run(ctx context.Context) {
+// Run sends until ctx ends or all queues in memory are closed and empty. What lies on disk then waits there for the next time. It reports whether
+// all disks are at rest: one that is not is still being written to, by a call that has not returned, and is to be left alone.
+func (p *Publisher) Run(ctx context.Context) (rest bool) {
 	var wg sync.WaitGroup
+	var left atomic.Bool
 	for _, l := range p.lanes {
-		wg.Go(func() { (&sender{p: p, Lane: l, log: p.log}).run(ctx) })
+		wg.Go(func() {
+			if !(&sender{p: p, Lane: l, log: p.log}).run(ctx) {
+				left.Store(true)
+			}
+		})
 	}
 	wg.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.drop(p.link)
+	return !left.Load()
 }
 
 // send delivers records of one topic and returns how many of them Kafka has. Records beyond what a broker accepts are

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -22,6 +23,8 @@ const (
 	maxSegment = 4 << 20
 	// freeShare is the part of a file system that a queue leaves to others, in hundredths.
 	freeShare = 5
+	// patience is how long a place that cannot be read is tried before it counts as broken: a disk that fails may come back.
+	patience = time.Minute
 )
 
 // ErrInUse says that another process has the directory open.
@@ -62,6 +65,8 @@ type Disk struct {
 	fallen   uint64     // number after the last record that was dropped
 	out      reader     // of the first segment
 	file     *os.File   // what it reads
+	unwell   bool       // it could not be read, since the time since boot that unread has
+	unread   time.Duration
 
 	mu    sync.Mutex
 	stats Stats
@@ -436,6 +441,7 @@ func (d *Disk) Next(maxRecords int, maxBytes int64) (Batch, error) {
 			return b, err
 		}
 		// Nothing is left in this segment that can be read.
+		d.unwell = false
 		end := d.segments[0].end
 		d.note(0, span(d.head, end))
 		d.head = max(d.head, end)
@@ -462,9 +468,13 @@ func (d *Disk) read(maxRecords int, maxBytes int64) (b Batch, err error) {
 	var bytes int64
 	for {
 		f, err := d.out.next(s.size)
+		if err != nil && !errors.Is(err, io.EOF) && len(b.Records) == 0 && d.hopes() {
+			return b, fmt.Errorf("read the spool: %w", err)
+		}
 		if err != nil {
 			return b, nil // the end, or what the kernel cannot read
 		}
+		d.unwell = false
 		if f.number < d.head || f.number >= s.end {
 			if len(b.Records) == 0 {
 				from = d.out.at
@@ -477,6 +487,15 @@ func (d *Disk) read(maxRecords int, maxBytes int64) (b Batch, err error) {
 		}
 		b.Records, b.numbers = append(b.Records, f.Record), append(b.numbers, f.number)
 	}
+}
+
+// hopes says whether what cannot be read now is to be tried again.
+func (d *Disk) hopes() bool {
+	up := d.o.Uptime()
+	if !d.unwell {
+		d.unwell, d.unread = true, up
+	}
+	return up-d.unread < patience
 }
 
 // note counts what fell out of the queue.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -419,6 +420,50 @@ func TestDiskSkipsWhatIsBroken(t *testing.T) {
 			t.Fatalf("what was added afterwards did not come back: %v", got)
 		}
 	})
+}
+
+// broken is a file that cannot be read.
+type broken struct{}
+
+func (broken) ReadAt([]byte, int64) (int, error) { return 0, syscall.EIO }
+
+// TestDiskThatCannotBeRead tries for a minute, and then counts what cannot be read and goes on behind it.
+func TestDiskThatCannotBeRead(t *testing.T) {
+	c := newClock()
+	d := open(t, c.options(t.TempDir()))
+	defer d.Close()
+	appendAll(t, d, 0, 300, 1500)
+	fail := func() {
+		t.Helper()
+		d.out.file = broken{}
+		if b, err := d.Next(7, 1<<20); !errors.Is(err, syscall.EIO) || len(b.Records) > 0 {
+			t.Fatalf("read %d records, %v", len(b.Records), err)
+		}
+	}
+	b, err := d.Next(10, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Ack(b, 10); err != nil {
+		t.Fatal(err)
+	}
+	fail()
+	c.pass(patience / 2)
+	fail()
+	if s := d.Stats(); s.Broken != 0 || s.Records != 290 {
+		t.Errorf("within a minute: %+v", s)
+	}
+	d.out.file = d.file
+	if b, err = d.Next(10, 1<<20); err != nil || numberOf(t, b.Records[0]) != 10 {
+		t.Errorf("when it can be read again: %v, %v", b, err)
+	}
+	fail() // which begins a minute of its own
+	c.pass(patience + time.Second)
+	first := d.segments[0]
+	lost := int64(first.end - d.head)
+	if b, err = d.Next(10, 1<<20); err != nil || len(b.Records) == 0 || numberOf(t, b.Records[0]) != int(first.end) || d.Stats().Broken != lost {
+		t.Errorf("after a minute: %v, %v, %+v, want %d given up", b, err, d.Stats(), lost)
+	}
 }
 
 // TestDiskLosesNothingUncounted drives a queue at random: every record is delivered, in order, or counted.

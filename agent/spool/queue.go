@@ -43,6 +43,7 @@ type Queue struct {
 
 	mu      sync.Mutex
 	wake    chan struct{} // signalled when a record came or the queue was closed
+	lent    []Record      // to somebody who takes them over, or gives them back; they come before records
 	records []Record
 	first   uint64 // number of records[0]; numbers grow by one from record to record
 	bytes   int64
@@ -83,7 +84,7 @@ func (q *Queue) Put(r Record) {
 
 // shrink drops the oldest records beyond the bounds.
 func (q *Queue) shrink() {
-	for len(q.records) > 1 && (int64(len(q.records)) > q.maxRecords || q.bytes > q.maxBytes) {
+	for len(q.records) > 1 && (int64(len(q.lent)+len(q.records)) > q.maxRecords || q.bytes > q.maxBytes) {
 		q.pop()
 		if !q.latest {
 			q.dropped++
@@ -116,7 +117,11 @@ func (q *Queue) Wake() <-chan struct{} { return q.wake }
 func (q *Queue) Next(maxRecords int, maxBytes int64) (b Batch, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	b.first = q.first
+	return Batch{Records: q.oldest(maxRecords, maxBytes), first: q.first}, q.closed
+}
+
+// oldest copies the oldest records of one topic within the bounds. The caller holds the lock.
+func (q *Queue) oldest(maxRecords int, maxBytes int64) (records []Record) {
 	var bytes int64
 	for i := range q.records {
 		r := &q.records[i]
@@ -124,9 +129,9 @@ func (q *Queue) Next(maxRecords int, maxBytes int64) (b Batch, closed bool) {
 		if i > 0 && (i >= maxRecords || bytes > maxBytes || r.Topic != q.records[0].Topic) {
 			break
 		}
-		b.Records = append(b.Records, *r)
+		records = append(records, *r)
 	}
-	return b, q.closed
+	return records
 }
 
 // Ack removes the first n records of a batch: they were delivered.
@@ -158,6 +163,32 @@ func (q *Queue) remove(before uint64) {
 	}
 }
 
+// Lend hands out the oldest records, as many as Next does, to somebody who may take them over and has until Settle to say so. Meanwhile they
+// count, do not fall out, and Next goes on behind them. There is one loan at a time.
+func (q *Queue) Lend(maxRecords int, maxBytes int64) []Record {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.lent = q.oldest(maxRecords, maxBytes)
+	q.records, q.first = q.records[len(q.lent):], q.first+uint64(len(q.lent))
+	return q.lent
+}
+
+// Settle ends a loan: the first n records of it were taken over, and the others are again the oldest of the queue.
+func (q *Queue) Settle(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range q.lent[:n] {
+		q.bytes -= q.lent[i].size()
+	}
+	back := q.lent[n:]
+	q.lent = nil
+	q.records, q.first = append(back, q.records...), q.first-uint64(len(back))
+	if len(q.records) == 0 {
+		q.records = nil
+	}
+	q.shrink()
+}
+
 // Close says that no more records come. What is in the queue can still be read.
 func (q *Queue) Close() {
 	q.mu.Lock()
@@ -170,5 +201,5 @@ func (q *Queue) Close() {
 func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return Stats{Records: int64(len(q.records)), Bytes: q.bytes, Dropped: q.dropped}
+	return Stats{Records: int64(len(q.lent) + len(q.records)), Bytes: q.bytes, Dropped: q.dropped}
 }

@@ -105,6 +105,28 @@ func TestQueueRejects(t *testing.T) {
 	}
 }
 
+// TestQueueGoesOnBehindWhatIsLent delivers what is new while somebody has the oldest records, some of which come back.
+func TestQueueGoesOnBehindWhatIsLent(t *testing.T) {
+	q := NewQueue(4, 1<<20)
+	put(q, "t", "a", "b", "c")
+	if lent := q.Lend(2, 1<<20); len(lent) != 2 || string(lent[1].Value) != "b" {
+		t.Errorf("lent %v", lent)
+	}
+	put(q, "t", "d", "e") // a and b do not fall out, and take room
+	if s := q.Stats(); s != (Stats{Records: 4, Bytes: 8, Dropped: 1}) {
+		t.Errorf("%+v", s)
+	}
+	b, got := next(t, q, 1)
+	if got != "d" {
+		t.Errorf("behind what is lent stands %q", got)
+	}
+	q.Ack(b, 1)
+	q.Settle(1)
+	if _, got := next(t, q, 10); got != "b e" || q.Stats() != (Stats{Records: 2, Bytes: 4, Dropped: 1}) {
+		t.Errorf("left %q, %+v", got, q.Stats())
+	}
+}
+
 func TestLatestReplaces(t *testing.T) {
 	q := NewLatest()
 	put(q, "t", "a", "b")
@@ -148,7 +170,7 @@ func TestQueueLosesNothingUncounted(t *testing.T) {
 		var got []int
 		var flying Batch
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
-			switch rapid.IntRange(0, 3).Draw(t, "step") {
+			switch rapid.IntRange(0, 4).Draw(t, "step") {
 			case 0, 1:
 				q.Put(Record{Topic: "t", Value: fmt.Append(nil, made)})
 				made++
@@ -170,6 +192,20 @@ func TestQueueLosesNothingUncounted(t *testing.T) {
 					rejected += int(q.Stats().Dropped - before)
 				}
 				flying = Batch{}
+			case 4:
+				flying = Batch{}
+				lent := q.Lend(rapid.IntRange(1, 4).Draw(t, "lent"), 1<<20)
+				for range rapid.IntRange(0, 4).Draw(t, "meanwhile") {
+					q.Put(Record{Topic: "t", Value: fmt.Append(nil, made)})
+					made++
+				}
+				n := rapid.IntRange(0, len(lent)).Draw(t, "taken")
+				for _, r := range lent[:n] {
+					var i int
+					fmt.Sscan(string(r.Value), &i)
+					got = append(got, i)
+				}
+				q.Settle(n)
 			}
 		}
 		if !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != len(got) {

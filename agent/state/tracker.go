@@ -119,7 +119,7 @@ func NewTracker(r Rules, remembered []Device, orders Orders, boot string, now ti
 // SetOrders replaces the orders that stand.
 func (t *Tracker) SetOrders(o Orders) { t.orders = o }
 
-// Remember returns what is to be kept across a restart, and whether it has changed since the last call.
+// Remember returns what is to be kept across a restart, and whether it has changed since the last call. What it returns is the caller's.
 func (t *Tracker) Remember() ([]Device, bool) {
 	if !t.dirty {
 		return nil, false
@@ -127,7 +127,9 @@ func (t *Tracker) Remember() ([]Device, bool) {
 	t.dirty = false
 	out := make([]Device, 0, len(t.devices))
 	for _, d := range t.sorted() {
-		out = append(out, d.Device)
+		one := d.Device
+		one.Faults, one.Names = slices.Clone(one.Faults), maps.Clone(one.Names)
+		out = append(out, one)
 	}
 	return out, true
 }

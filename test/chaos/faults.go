@@ -10,6 +10,7 @@ import (
 
 	"github.com/exameter/exameter/collector/capacity"
 	"github.com/exameter/exameter/telemetry"
+	"github.com/exameter/exameter/test/slowdisk"
 )
 
 // do brings one fault about, waits until it is repaired and then until everything is right again.
@@ -196,6 +197,23 @@ func (w *world) fault(ctx context.Context, s step) error {
 			return err
 		}
 		return w.killBrokers(ctx, s.lasts, nil, target)
+	case diskSlow, diskHangs:
+		target, _, err := w.cluster.Leader(ctx, telemetry.PartialsTopic, 0)
+		if err != nil {
+			return err
+		}
+		if s.kind == diskHangs {
+			return w.ail(ctx, slowdisk.Settings{Hangs: true}, s.lasts, target)
+		}
+		return w.ail(ctx, slowDisk, s.lasts, target)
+	case diskKilled:
+		target, _, err := w.cluster.Leader(ctx, telemetry.PartialsTopic, 0)
+		if err != nil {
+			return err
+		}
+		return w.killHung(ctx, s.lasts, target)
+	case disksSlow:
+		return w.ail(ctx, slowDisk, s.lasts, 0, 1, 2)
 	case noQuorum:
 		return w.killBrokers(ctx, s.lasts, nil, (target+1)%brokers, (target+2)%brokers)
 	case allDown:
@@ -223,6 +241,82 @@ func (w *world) killBrokers(ctx context.Context, lasts time.Duration, halfway fu
 	}
 	rest(ctx, lasts/2)
 	return w.cluster.Restart(ctx, which...)
+}
+
+// slowDisk is a disk that is asked for more than it can do.
+var slowDisk = slowdisk.Settings{Write: 2 * time.Second, Sync: 3 * time.Second}
+
+// ail makes brokers' disks be as settings say for a while.
+func (w *world) ail(ctx context.Context, s slowdisk.Settings, lasts time.Duration, which ...int) error {
+	controller, err := w.cluster.Controller(ctx)
+	if err != nil {
+		return err
+	}
+	for _, i := range which {
+		if err := w.disks[i].Set(s); err != nil {
+			return err
+		}
+	}
+	rest(ctx, lasts)
+	asking, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	for i, topic := range []string{telemetry.PartialsTopic, telemetry.TelemetryTopic(servers), telemetry.TelemetryTopic(servers), telemetry.TelemetryTopic(servers)} {
+		if leader, inSync, err := w.cluster.LeaderToldBy(asking, (which[0]+1)%brokers, topic, max(i-1, 0)); err == nil {
+			w.logf("   disks %v ail, broker %d was the controller; %s-%d is led by broker %d, and %d replicas are in sync", which, controller, topic, max(i-1, 0), leader, inSync)
+		}
+	}
+	var errs []error
+	for _, i := range which {
+		errs = append(errs, w.disks[i].Set(slowdisk.Settings{}))
+	}
+	return errors.Join(errs...)
+}
+
+// killHung makes a broker's disk hang, and kills the broker, whose process the kernel keeps until the disk answers: others lead all the same.
+func (w *world) killHung(ctx context.Context, lasts time.Duration, target int) error {
+	if err := w.disks[target].Set(slowdisk.Settings{Hangs: true}); err != nil {
+		return err
+	}
+	rest(ctx, lasts/2)
+	if err := w.cluster.Signal(target, syscall.SIGKILL); err != nil {
+		return err
+	}
+	began := time.Now()
+	err := until(ctx, func() error {
+		asking, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		leader, _, err := w.cluster.LeaderToldBy(asking, (target+1)%brokers, telemetry.PartialsTopic, 0)
+		if err == nil && leader == target {
+			err = fmt.Errorf("broker %d, which is dead, leads the log of partials", target)
+		}
+		return err
+	})
+	w.logf("   another broker led the log of partials %.1f s after the kill; the process of the one that was killed is there still: %v", time.Since(began).Seconds(), w.cluster.Running(target))
+	rest(ctx, lasts/2)
+	err = errors.Join(err, w.disks[target].Set(slowdisk.Settings{}))
+	return errors.Join(err, until(ctx, func() error {
+		if w.cluster.Running(target) {
+			return fmt.Errorf("broker %d was killed, its disk answers, and it is there still", target)
+		}
+		return nil
+	}), w.cluster.Restart(ctx, target))
+}
+
+// until waits until there is nothing wrong.
+func until(ctx context.Context, check func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, recoverWithin)
+	defer cancel()
+	for {
+		err := check()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 func (w *world) killCollector(ctx context.Context, i int, lasts time.Duration) error {

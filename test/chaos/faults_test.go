@@ -12,7 +12,7 @@ const slack = 3
 // TestBrokerFaults brings each fault of the brokers about on its own. After each, every report that an agent made is in Kafka, the answers and
 // the feed are exact again, and what was wrong meanwhile said so: that is checked all the time, as in TestWorstDay.
 func TestBrokerFaults(t *testing.T) {
-	w, err := start(t.Context(), t.TempDir(), 11, said{t}, nil)
+	w, err := start(t.Context(), t.TempDir(), 11, said{t}, ground{})
 	t.Cleanup(w.close)
 	if err != nil {
 		t.Fatal(err)

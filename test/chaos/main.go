@@ -56,7 +56,7 @@ func main() {
 
 // run makes a world in a folder, breaks it for so long, and reports.
 func run(ctx context.Context, long time.Duration, seed uint64, dir string, out io.Writer) (violations int, err error) {
-	w, err := start(ctx, dir, seed, out, nil)
+	w, err := start(ctx, dir, seed, out, ground{})
 	defer w.close()
 	if err != nil {
 		return 0, err

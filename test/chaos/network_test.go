@@ -27,7 +27,7 @@ func TestNetwork(t *testing.T) {
 		names = append(names, fmt.Sprintf(collectorHost, i))
 	}
 	lan := network.New(t, names...)
-	w, err := start(t.Context(), t.TempDir(), 12, said{t}, lan)
+	w, err := start(t.Context(), t.TempDir(), 12, said{t}, ground{lan: lan})
 	t.Cleanup(w.close)
 	if err != nil {
 		t.Fatal(err)

@@ -26,6 +26,12 @@ const (
 	centreDark         kind = "centre dark"
 	bothKilled         kind = "broker and collector killed together"
 	networkCut         kind = "network cut off, of a collector and an agent"
+
+	// These are in no schedule, since they need disks that can be made slow.
+	diskSlow   kind = "disk of the leader of the log of partials slow"
+	diskHangs  kind = "disk of the leader of the log of partials hangs"
+	diskKilled kind = "disk of the leader of the log of partials hangs, and the broker is killed"
+	disksSlow  kind = "disks of all brokers slow"
 )
 
 // extents are the kinds of faults, with the least and the most seconds that each lasts before it is repaired. Zero leaves that to the fault.

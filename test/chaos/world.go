@@ -22,6 +22,7 @@ import (
 	"github.com/exameter/exameter/test/kafka"
 	"github.com/exameter/exameter/test/network"
 	"github.com/exameter/exameter/test/process"
+	"github.com/exameter/exameter/test/slowdisk"
 )
 
 const (
@@ -56,6 +57,7 @@ type world struct {
 	lan *network.Network // in which brokers, collectors and servers have a host each; nil where all are on loopback, and what is cut is a relay
 
 	cluster    *kafka.Cluster
+	disks      []*slowdisk.Disk // the brokers', where those can be made slow
 	province   *sim.Province
 	driver     *sim.Driver
 	collectors []*collector
@@ -105,9 +107,15 @@ const (
 	serversHost   = "servers"
 )
 
-// start builds the programs and starts everything, on loopback where lan is nil. Whoever calls it closes the world.
-func start(ctx context.Context, dir string, seed uint64, out io.Writer, lan *network.Network) (*world, error) {
-	w := &world{out: out, dir: dir, lan: lan, kinds: map[kind]int{}, up: map[*process.Process]string{}, unkept: map[*process.Process]int64{}}
+// ground is what a world stands on.
+type ground struct {
+	lan       *network.Network // in which all have a host; on loopback where it is nil
+	slowDisks bool             // whether the brokers' disks can be made slow
+}
+
+// start builds the programs and starts everything. Whoever calls it closes the world.
+func start(ctx context.Context, dir string, seed uint64, out io.Writer, on ground) (*world, error) {
+	w := &world{out: out, dir: dir, lan: on.lan, kinds: map[kind]int{}, up: map[*process.Process]string{}, unkept: map[*process.Process]int64{}}
 	f := &findings{began: time.Now(), count: map[string]int{}, first: map[string]string{}}
 	f.say = w.logf
 	w.records = newRecords(&judge{findings: f, bodies: map[string][32]byte{}})
@@ -123,12 +131,21 @@ func start(ctx context.Context, dir string, seed uint64, out io.Writer, lan *net
 	if text, err := exec.CommandContext(ctx, "make", "-C", filepath.Join(root, "test", "nvmlsim")).CombinedOutput(); err != nil {
 		return w, fmt.Errorf("build the simulated driver library: %w\n%s", err, text)
 	}
-	options := kafka.Options{Brokers: brokers, Heap: "256m", Relayed: lan == nil}
-	if lan != nil {
-		for i := range brokers {
-			h := lan.Host(fmt.Sprintf(brokerHost, i))
-			options.Places = append(options.Places, kafka.Place{Host: h.Addr, Enter: h.Enter()})
+	options := kafka.Options{Brokers: brokers, Heap: "256m", Relayed: on.lan == nil}
+	for i := 0; on.lan != nil && i < brokers; i++ {
+		h := on.lan.Host(fmt.Sprintf(brokerHost, i))
+		options.Places = append(options.Places, kafka.Place{Host: h.Addr, Enter: h.Enter()})
+	}
+	for i := 0; on.slowDisks && i < brokers; i++ {
+		place := filepath.Join(dir, fmt.Sprintf("disk-%d", i))
+		if err := os.Mkdir(place, 0o755); err != nil {
+			return w, err
 		}
+		d, err := slowdisk.Start(place)
+		if err != nil {
+			return w, err
+		}
+		w.disks, options.Data = append(w.disks, d), append(options.Data, d.Dir)
 	}
 	if w.cluster, err = kafka.Start(ctx, filepath.Join(dir, "kafka"), options); err != nil {
 		return w, err
@@ -140,8 +157,8 @@ func start(ctx context.Context, dir string, seed uint64, out io.Writer, lan *net
 	for i := range serversOf {
 		w.room.brokers[i] = w.way(i, serversOf)
 	}
-	if lan != nil {
-		w.room.enter = lan.Host(serversHost).Enter()
+	if on.lan != nil {
+		w.room.enter = on.lan.Host(serversHost).Enter()
 	}
 	w.room.every.Store(int64(2 * time.Second))
 	w.ledger = &ledger{province: w.province, servers: w.room.devices, rated: map[string]int64{}}
@@ -392,8 +409,16 @@ func (w *world) close() {
 			}
 		}
 	}
+	for _, d := range w.disks {
+		_ = d.Set(slowdisk.Settings{}) // who waits for a disk cannot be killed
+	}
 	if w.cluster != nil {
 		w.cluster.Close()
+	}
+	for _, d := range w.disks {
+		if err := d.Close(); err != nil {
+			w.logf("%v", err)
+		}
 	}
 	w.running.Wait()
 }

@@ -41,6 +41,8 @@ type world struct {
 	pace      pace
 	api       string // host:port of the collector
 	exporters string // that the agent asks, in YAML
+	state     string // the agent's state directory
+	more      string // of the agent's configuration, in YAML
 	agent     *process.Process
 	collector *process.Process
 }
@@ -49,6 +51,7 @@ type world struct {
 func newWorld(t *testing.T, cluster *kafka.Cluster, centre string, p pace) *world {
 	t.Helper()
 	w := &world{T: t, dir: t.TempDir(), kafka: cluster, centre: centre, pace: p, api: process.FreeAddr(t)}
+	w.state = w.dir
 	t.Cleanup(func() {
 		for _, p := range []*process.Process{w.agent, w.collector} {
 			if p == nil {
@@ -103,7 +106,7 @@ spool:
   pace: 10
 log:
   level: debug
-`, w.centre, w.brokers(), w.pace.sample, w.pace.report, path, w.exporters, w.dir)
+%s`, w.centre, w.brokers(), w.pace.sample, w.pace.report, path, w.exporters, w.state, w.more)
 }
 
 func (w *world) brokers() string { return strings.Join(w.kafka.Addrs(), ", ") }

@@ -19,6 +19,7 @@ import (
 type broker struct {
 	id         int // Kafka's node.id, from 1
 	dir        string
+	data       string // where it keeps what it is given
 	addr       string // where clients reach it
 	controller string // where the other controllers reach it
 	sasl       string // where clients with passwords reach it, if it is secured
@@ -50,7 +51,7 @@ func settings(b *broker, all []*broker, extra map[string]string) string {
 		"listeners":                      "CLIENT://" + b.addr + ",CONTROLLER://" + b.controller,
 		"advertised.listeners":           "CLIENT://" + b.addr,
 		"listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-		"log.dirs":                       filepath.Join(b.dir, "data"),
+		"log.dirs":                       b.data,
 		// Topics are made on purpose, or not at all.
 		"auto.create.topics.enable":  "false",
 		"default.replication.factor": replicas, "min.insync.replicas": inSync,

@@ -40,6 +40,8 @@ type Options struct {
 	Relayed bool
 	// Places are where the brokers run, one for each; on loopback where there are none.
 	Places []Place
+	// Data are folders that are there, one a broker, where brokers keep what they are given; each broker's own place where it is empty.
+	Data []string
 }
 
 // Place is where a broker runs.
@@ -192,6 +194,13 @@ func (c *Cluster) Restart(ctx context.Context, which ...int) error {
 	return nil
 }
 
+// Running reports whether broker i has not ended.
+func (c *Cluster) Running(i int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.brokers[i].running()
+}
+
 // Signal sends a signal to broker i: SIGSTOP makes it stand still as a suspended machine does.
 func (c *Cluster) Signal(i int, s os.Signal) error {
 	c.mu.Lock()
@@ -241,6 +250,10 @@ func plan(dir, classpath string, o Options) (*Cluster, error) {
 		if i < len(o.Places) {
 			b.enter = o.Places[i].Enter
 			b.addr, b.controller = net.JoinHostPort(o.Places[i].Host, "9092"), net.JoinHostPort(o.Places[i].Host, "9093")
+		}
+		b.data = filepath.Join(b.dir, "data")
+		if len(o.Data) > 0 {
+			b.data = filepath.Join(o.Data[i], "data") // Kafka takes no folder that has a lost+found or the like
 		}
 		c.brokers = append(c.brokers, b)
 	}

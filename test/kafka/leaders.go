@@ -43,9 +43,18 @@ func (c *Cluster) Controller(ctx context.Context) (int, error) {
 
 // Leader returns which broker leads a partition, counting from 0, and how many replicas are in sync.
 func (c *Cluster) Leader(ctx context.Context, topic string, partition int) (leader, inSync int, err error) {
+	return ledBy(ctx, topic, partition, c.Addrs()...)
+}
+
+// LeaderToldBy is the same, as broker i has it.
+func (c *Cluster) LeaderToldBy(ctx context.Context, i int, topic string, partition int) (leader, inSync int, err error) {
+	return ledBy(ctx, topic, partition, c.Addrs()[i])
+}
+
+func ledBy(ctx context.Context, topic string, partition int, addrs ...string) (leader, inSync int, err error) {
 	transport := &kafkago.Transport{}
 	defer transport.CloseIdleConnections()
-	client := &kafkago.Client{Addr: kafkago.TCP(c.Addrs()...), Transport: transport}
+	client := &kafkago.Client{Addr: kafkago.TCP(addrs...), Transport: transport}
 	meta, err := client.Metadata(ctx, &kafkago.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
 		return 0, 0, err
