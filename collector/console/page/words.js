@@ -2,7 +2,7 @@
 
 const en = {
   comma: ", ", unknown: "unknown", skip: "Skip to the figures", sections: "Lists", flags: "What keeps the number from being the whole truth",
-  token: "This collector answers those who show a token. It is kept until this tab is closed.", token_use: "Use it",
+  token: "This collector answers only those who show a token. The token is kept until this tab is closed.", token_use: "Use it",
   wall: "Wall", wall_leave: "Leave wall", theme_auto: "Theme: system", theme_light: "Theme: light", theme_dark: "Theme: dark",
   waiting: "Nothing has been read yet", waiting_why: "Nothing has been read yet. {why}", live: "Live", quiet: "Nothing new since {time}", lost: "Not live since {time}",
   as_of_time: "as of {time}", last_known: "Last known at {time}: not live",

@@ -141,6 +141,9 @@ func New(version string, src Source) *Metrics {
 	for _, result := range []string{"answered", "silent", "another", "crowded", "garbled", "refused"} {
 		m.Peers.WithLabelValues(result)
 	}
+	for _, reason := range []string{"unauthenticated", "forbidden", "rate"} {
+		m.Refused.WithLabelValues(reason)
+	}
 	return m
 }
 
