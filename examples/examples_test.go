@@ -3,6 +3,10 @@ package examples
 import (
 	"bytes"
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,6 +62,40 @@ func TestDispatchers(t *testing.T) {
 			}
 			if got := c.Undocumented(); len(got) > 0 {
 				t.Error(got)
+			}
+		})
+	}
+}
+
+// TestDispatchersShowTheirToken starts a job by a collector that asks for a token.
+func TestDispatchersShowTheirToken(t *testing.T) {
+	dir := t.TempDir()
+	jobs, token := filepath.Join(dir, "jobs.txt"), filepath.Join(dir, "token")
+	for path, text := range map[string]string{jobs: "first 480 8\n", token: "secret\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, command := range map[string][]string{"go": {"go", "run", "./dispatcher-go"}, "python": {"python3", "dispatcher-python/dispatcher.py"}} {
+		t.Run(name, func(t *testing.T) {
+			behind, err := url.Parse(stub.Start(t).URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			proxy := httputil.NewSingleHostReverseProxy(behind)
+			guarded := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") != "Bearer secret" {
+					http.Error(w, "{}", http.StatusUnauthorized)
+					return
+				}
+				proxy.ServeHTTP(w, r)
+			}))
+			defer guarded.Close()
+			args := append(command[1:], "--collectors", guarded.URL, "--token-file", token, jobs)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			if out := start(ctx, t, append(command[:1:1], args...)...); !strings.Contains(out, "start first: ") {
+				t.Error(out)
 			}
 		})
 	}

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Checks for the tools that building (build), building and testing (test), building for other processors (cross) or packages
-# (package) need, and installs what is missing: with apt-get where this user may, else it says exactly what to install and exits 1. A
-# machine that has everything is left
-# as it is. A Go that is too old is not touched: a newer one goes into .cache/go, which the Makefile puts first on PATH.
+# (package) need, and installs what is missing: with apt-get where this user may, else it says exactly what to install and
+# exits 1. A machine that has everything is left as it is. A Go that is too old is not touched: a newer one goes into .cache/go,
+# which the Makefile puts first on PATH.
 set -euo pipefail
 
 usage="usage: packaging/deps.sh build|test|cross|package"

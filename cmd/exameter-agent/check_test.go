@@ -98,7 +98,7 @@ func TestCheckInChinese(t *testing.T) {
 	path, dir := configFile(t, []string{"127.0.0.1:1"}, "")
 	t.Setenv("LC_ALL", "zh_CN.UTF-8")
 	code, out, _ := call(t, "check", "--config", path, "--only", "configuration,state,kafka")
-	for _, want := range []string{"正常  配置              " + path + "：中心 lab，集群 default", "正常  状态目录          " + dir + " 可写", "失败  代理节点 127.0.0.1:1", "→ 该处没有监听", "须修复：1 项"} {
+	for _, want := range []string{"正常  配置              " + path + "：中心 lab，集群 default", "正常  状态目录          " + dir + " 可写", "失败  Kafka 节点 127.0.0.1:1", "→ 该处没有监听", "须修复：1 项"} {
 		if code != 1 || !strings.Contains(out, want) {
 			t.Errorf("code %d, no %q in\n%s", code, want, out)
 		}

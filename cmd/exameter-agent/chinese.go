@@ -4,14 +4,14 @@ package main
 // kernel and Kafka say stays as they say it.
 var chinese = map[string]string{
 	"configuration": "配置", "identity": "身份", "system": "系统", "state": "状态目录", "orders": "停用指令", "source": "来源", "sources": "来源",
-	"device": "设备", "topic": "主题", "topics": "主题", "queue": "队列", "spool": "暂存区", "brokers": "代理节点",
+	"device": "设备", "topic": "主题", "topics": "主题", "queue": "队列", "spool": "暂存区", "brokers": "Kafka 节点",
 	"unknown": "未知", "free": "空闲", "busy": "占用", "drained": "停用", "faulty": "故障",
 
 	"chgrp %s %s && chmod 0640 %s":                                           "chgrp %s %s && chmod 0640 %s",
 	"mend the line; exameter-agent.yaml(5) explains every key":               "修正该行；exameter-agent.yaml(5) 说明每个配置项",
 	"there is no %s: the hardware alone is looked at":                        "不存在 %s：只查看硬件",
 	"write it, with centre and kafka.brokers, or name another with --config": "写入 centre 和 kafka.brokers，或用 --config 指定其他文件",
-	"%s: centre %s, cluster %s, brokers %s":                                  "%s：中心 %s，集群 %s，代理节点 %s",
+	"%s: centre %s, cluster %s, brokers %s":                                  "%s：中心 %s，集群 %s，Kafka 节点 %s",
 	"host %s, name %s, boot %s":                                              "主机 %s，名称 %s，启动 %s",
 	"%s, kernel %s, %s":                                                      "%s，内核 %s，%s",
 	"if other hosts were made from the same image: rm /etc/machine-id && systemd-machine-id-setup on each, then restart": "若有其他主机由同一镜像制成：在每台上 rm /etc/machine-id && systemd-machine-id-setup，然后重启",
@@ -68,7 +68,7 @@ var chinese = map[string]string{
 	"%s: this client may not write to it": "%s：此客户端无权写入",
 	"kafka-acls.sh --add --operation Write --operation Describe --topic %s --allow-principal User:NAME": "kafka-acls.sh --add --operation Write --operation Describe --topic %s --allow-principal User:名称",
 	"%s: %d of %d partitions have no leader":                                                            "%s：%d 个分区（共 %d 个）没有主节点",
-	"brokers are down: start them":                                                                      "有代理节点停机：启动它们",
+	"brokers are down: start them":                                                                      "有 Kafka 节点停机：启动它们",
 	"%s: %d partitions; %s is %s, so that a host with a wrong clock can mislead look-ups by time":       "%s：%d 个分区；%s 为 %s，时钟有误的主机会误导按时间的查询",
 	"kafka-configs.sh --alter --topic %s --add-config %s=%s":                                            "kafka-configs.sh --alter --topic %s --add-config %s=%s",
 	"%s: %d partitions, may be written to":                                                              "%s：%d 个分区，可写入",

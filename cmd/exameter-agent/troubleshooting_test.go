@@ -35,11 +35,12 @@ func TestTroubleshootingDocs(t *testing.T) {
 	want := string(b)
 	for name, c := range map[string]struct {
 		config string
+		status string
 		only   string
 		broken bool
 	}{
-		"check without accelerators": {},
-		"check with NVIDIA cards":    {config: "sources: {nvml: {library: " + library + "}}\n"},
+		"check without accelerators": {status: "reports this host; no accelerator is known"},
+		"check with NVIDIA cards":    {config: "sources: {nvml: {library: " + library + "}}\n", status: "reports 8 accelerators: 3 free, 3 busy, 0 drained, 2 faulty"},
 		"check of a wrong file":      {config: "intervals: {report: fast}\n", only: "configuration"},
 		"check of what is broken":    {broken: true},
 	} {
@@ -48,7 +49,7 @@ func TestTroubleshootingDocs(t *testing.T) {
 		if i < 0 || j < i {
 			t.Fatalf("%s has no place for %s", path, name)
 		}
-		want = want[:i+len(begin)] + "```\n" + checkOfRecordedMachine(t, c.config, c.only, c.broken, library) + "```\n" + want[j:]
+		want = want[:i+len(begin)] + "```\n" + checkOfRecordedMachine(t, c.config, c.status, c.only, c.broken, library) + "```\n" + want[j:]
 	}
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
@@ -61,13 +62,13 @@ func TestTroubleshootingDocs(t *testing.T) {
 	}
 }
 
-// checkOfRecordedMachine is what check says on a server of the recorded ones, with some configuration beside what is always needed. On a
+// checkOfRecordedMachine is what check says on a server of the recorded ones, with some configuration beside what is always needed, whose unit has a status. On a
 // broken one the machine id and the state directory are gone, no broker listens, and everybody can read the password.
-func checkOfRecordedMachine(t *testing.T, config, only string, broken bool, library string) string {
+func checkOfRecordedMachine(t *testing.T, config, status, only string, broken bool, library string) string {
 	t.Helper()
 	root := kernelfiletest.Machine(t, "xeon")
 	broker := "127.0.0.1:1"
-	shown := "LoadState=loaded\nActiveState=active\nWatchdogUSec=30s\nNRestarts=0\nUnitFileState=enabled\nStatusText=reports this host; no accelerator is known\n"
+	shown := "LoadState=loaded\nActiveState=active\nWatchdogUSec=30s\nNRestarts=0\nUnitFileState=enabled\nStatusText=" + status + "\n"
 	if broken {
 		for _, err := range []error{
 			os.Remove(filepath.Join(root, "etc/machine-id")), os.WriteFile(filepath.Join(root, "password"), []byte("secret\n"), 0o644),

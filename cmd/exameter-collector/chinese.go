@@ -3,7 +3,7 @@ package main
 // chinese are the texts of check in Chinese. The arguments keep their order and their verbs, which a test holds them to. What Kafka and the
 // files' readers say stays as they say it.
 var chinese = map[string]string{
-	"configuration": "配置", "registry": "登记表", "catalogue": "目录", "brokers": "代理节点", "centre": "中心", "topic": "主题", "group": "消费组", "http": "监听",
+	"configuration": "配置", "registry": "登记表", "catalogue": "目录", "brokers": "Kafka 节点", "centre": "中心", "topic": "主题", "group": "消费组", "http": "监听",
 	"access": "访问", "token": "令牌", "certificate": "证书",
 
 	"%s can be reached from other hosts, and whoever reaches it may ask: http.access is not set": "%s 可从其他主机访问，且任何人均可查询：未设 http.access",
@@ -29,7 +29,7 @@ var chinese = map[string]string{
 
 	"chgrp %s %s && chmod 0640 %s":                                                             "chgrp %s %s && chmod 0640 %s",
 	"mend the line; exameter-collector.yaml(5) explains every key":                             "修正该行；exameter-collector.yaml(5) 说明每个配置项",
-	"%s: brokers %s, group %s":                                                                 "%s：代理节点 %s，消费组 %s",
+	"%s: brokers %s, group %s":                                                                 "%s：Kafka 节点 %s，消费组 %s",
 	"none is configured: centres have no names, declarations or targets":                       "没有配置：各中心没有名称、申报和目标",
 	"write one, as exameter-registry.yaml(5) tells, and name it as registry":                   "参照 exameter-registry.yaml(5) 编写，并在 registry 中指定",
 	"write one, as exameter-registry.yaml(5) tells, or take registry out of the configuration": "参照 exameter-registry.yaml(5) 编写，或从配置中去掉 registry",
@@ -57,7 +57,7 @@ var chinese = map[string]string{
 	"inventory has %d partitions and telemetry %d; the two must be equal":        "inventory 有 %d 个分区，telemetry 有 %d 个；两者必须相等",
 	"make the smaller one larger: kafka-topics.sh --alter --partitions N":        "把较少的一方增加到相同：kafka-topics.sh --alter --partitions N",
 	"%d partitions have no leader":                                               "%d 个分区没有主节点",
-	"brokers are down: start them":                                               "有代理节点停机：启动它们",
+	"brokers are down: start them":                                               "有 Kafka 节点停机：启动它们",
 	"its topics may not be read by this client":                                  "此客户端无权读取其主题",
 	"kafka-acls.sh --add --operation Read --operation Describe --topic exameter.v1. --resource-pattern-type prefixed --allow-principal User:NAME": "kafka-acls.sh --add --operation Read --operation Describe --topic exameter.v1. --resource-pattern-type prefixed --allow-principal User:名称",
 	"does not stand in the registry, and is followed all the same: %d partitions each of inventory and telemetry":                                 "不在登记表中，仍予跟踪：inventory 与 telemetry 各 %d 个分区",
@@ -77,6 +77,6 @@ var chinese = map[string]string{
 	"%s: %d partitions":               "%s：%d 个分区",
 	"%s: this client may not join it": "%s：此客户端无权加入",
 	"kafka-acls.sh --add --operation Read --group %s --allow-principal User:NAME": "kafka-acls.sh --add --operation Read --group %s --allow-principal User:名称",
-	"the brokers' log tells more: the group's coordinator does not answer":        "详见代理节点的日志：该组的协调者没有应答",
+	"the brokers' log tells more: the group's coordinator does not answer":        "详见 Kafka 节点的日志：该组的协调者没有应答",
 	"%s: %d collectors in it": "%s：组内有 %d 个汇集器",
 }

@@ -11,7 +11,7 @@ var chineseHeads = map[string]string{
 
 // inChinese are sentences and words in Chinese. The arguments keep their order and their verbs, which a test holds them to.
 var inChinese = map[string]string{
-	"total": "合计", "unpriced": "未定价", "yes": "是", "no": "否",
+	"total": "合计", "unpriced": "峰值未知", "yes": "是", "no": "否",
 	"busy": "占用", "free": "空闲", "drained": "停用", "faulty": "故障", "stale": "失联",
 	"planned": "规划", "building": "在建", "operating": "运营",
 	"uninventoried": "无清单", "contested": "有争议", "unsettled": "待裁定",
@@ -22,7 +22,7 @@ var inChinese = map[string]string{
 	"as of %s, revision %d": "截至 %s，版本 %d",
 
 	"No device is known: no host has reported, or nothing matches the filters.":                                    "没有已知设备：尚无主机上报，或没有符合筛选条件的设备。",
-	"Unpriced: %s of %d have no peak%s in the catalogue and count as 0 Eflops%s. See exameter catalog --unpriced.": "未定价：%s（共 %d 个）在目录中没有峰值%s，按 0 Eflops 计%s。参见 exameter catalog --unpriced。",
+	"Unpriced: %s of %d have no peak%s in the catalogue and count as 0 Eflops%s. See exameter catalog --unpriced.": "峰值未知：%s（共 %d 个）在目录中没有峰值%s，按 0 Eflops 计%s。参见 exameter catalog --unpriced。",
 	"Stale: %s (%s Eflops) on %s fell silent, and stand in rated alone%s.":                                         "失联：%s（%s Eflops）所在的 %s停止上报，只计入额定%s。",
 	"Out of use: %d faulty (%s Eflops), %d drained (%s Eflops).":                                                   "不可用：故障 %d 个（%s Eflops），停用 %d 个（%s Eflops）。",
 	"Power is measured for %d of %d online devices (+); the others' is unknown.":                                   "在线设备中有功率实测值的为 %d 个（共 %d 个，以 + 标记）；其余未知。",
@@ -53,7 +53,7 @@ var inChinese = map[string]string{
 	"The catalogue does not know the model.":              "目录中没有该型号。",
 	"The catalogue that was asked has no row %s.":         "所查目录中没有 %s 一行。",
 	"%s, %s: %s": "%s，%s：%s",
-	"(from catalogue %s, which is not the one that priced it)": "（取自目录 %s，并非定价所用的目录）",
+	"(from catalogue %s, which is not the one that priced it)": "（取自目录 %s，并非计算所用的目录）",
 	"an unknown number of devices":                             "数目未知的设备",
 
 	"%s Eflops rest on peaks of confidence %q (%s)": "%s Eflops 所依据的峰值可信度为 %q（%s）",

@@ -27,7 +27,7 @@ func exportSlurmCommand() *cobra.Command {
 		Short: "Print commands for scontrol that drain Slurm's nodes whose accelerators are faulty",
 		Long: `Print a command for scontrol for each host that has faulty accelerators: Slurm shall send no more jobs to the node, and its reason says why.
 The node is called like the host, up to the first dot. Nothing is said of hosts that are silent, which Slurm notices by itself, and none is
-resumed: that is for whoever mended it. A host whose name is none of a node is left out, and said so.`,
+resumed: that is for whoever mended it. A host whose name cannot be a node's is left out, and standard error names it.`,
 		Example: `  exameter export slurm --centre guian-north --cluster train-1 | scontrol
   exameter export slurm --cluster train-1 --faulty 2`,
 		Args: takes(0, 0),

@@ -62,7 +62,9 @@ func startStack(ctx context.Context, o stackOptions) (*stack, error) {
 	s.group, s.ctx = errgroup.WithContext(ctx)
 	o.collector.Kafka = s.kafka
 	if s.api, err = s.collect(o); err != nil {
-		return nil, errors.Join(err, s.stop())
+		s.cancel()
+		_ = s.group.Wait() // it ended of the same
+		return nil, errors.Join(err, b.Close())
 	}
 	return s, nil
 }

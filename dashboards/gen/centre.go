@@ -34,7 +34,7 @@ var centre = board{
 			{
 				kind: number, w: 6, h: 5, title: words{"Rated, of what is declared", "额定占申报"}, missing: words{"Unknown: nothing is declared", "未知：没有申报"}, unit: share, decimals: 1,
 				levels:  []level{{0, "red"}, {0.9, "orange"}, {0.98, "green"}},
-				about:   words{"What is there of what was said, at the same precision, accelerators alone, of the centres that declared something.", "按同一精度、仅计加速器，已申报的中心实际额定算力与申报之比。"},
+				about:   words{"What is there of what was said, at the same precision, accelerators alone, of the centres that declared something.", "按同一精度、仅计加速卡，已申报的中心实际额定算力与申报之比。"},
 				queries: []query{{expr: ratio(`sum(exameter:centre_declared_rated_flops{`+in("centre")+`})`, `sum(exameter:centre_declared_flops{`+in("centre")+`})`)}},
 			},
 		}},
@@ -48,7 +48,7 @@ var centre = board{
 				queries: []query{{expr: `sum by (state) (exameter:devices{` + in("centre") + `,state=~"busy|free|drained|faulty|stale"})`, legend: same("{{state}}")}},
 			},
 			{
-				kind: lines, w: 8, h: 8, title: words{"Utilisation", "利用率"}, missing: noUse, unit: share, decimals: 0, most: 1, about: words{"Busy-weighted nameplate of accelerators.", "加速器按峰值加权的活跃度。"},
+				kind: lines, w: 8, h: 8, title: words{"Utilisation", "利用率"}, missing: noUse, unit: share, decimals: 0, most: 1, about: words{"Busy-weighted nameplate of accelerators.", "加速卡按峰值加权的活跃度。"},
 				queries: []query{{expr: `exameter:centre_utilisation_ratio{` + in("centre") + `,class="intelligent"}`, legend: same("{{centre}}")}},
 			},
 			{
@@ -56,7 +56,7 @@ var centre = board{
 				queries: []query{{expr: `sum by (centre) (exameter:centre_power_watts{` + in("centre") + `})`, legend: same("{{centre}}")}},
 			},
 			{
-				kind: lines, w: 8, h: 8, title: words{"Peak for each watt", "每瓦峰值算力"}, missing: noPower, unit: gflopsW, decimals: 1, about: words{"Peak of the accelerators whose power is measured, for each watt that they draw.", "有功率实测值的加速器，其峰值算力与功率之比。"},
+				kind: lines, w: 8, h: 8, title: words{"Peak for each watt", "每瓦峰值算力"}, missing: noPower, unit: gflopsW, decimals: 1, about: words{"Peak of the accelerators whose power is measured, for each watt that they draw.", "有功率实测值的加速卡，其峰值算力与功率之比。"},
 				queries: []query{{expr: `exameter:centre_flops_per_watt{` + in("centre") + `,class="intelligent"} / 1e9`, legend: same("{{centre}}")}},
 			},
 		}},

@@ -17,7 +17,7 @@ var health = board{
 			},
 			bad(6, words{"Drained devices", "停用设备"}, words{"Taken out by operators or schedulers.", "由运维或调度停用。"}, `sum(exameter:devices{`+in("centre")+`,state="drained"})`),
 			bad(6, words{"Silent hosts", "失联主机"}, words{"In inventory, and not heard of for longer than stale_after.", "在册但超过 stale_after 没有上报。"}, `sum(exameter:hosts{`+in("centre")+`,state="rated"}) - sum(exameter:hosts{`+in("centre")+`,state="online"})`),
-			bad(6, words{"XID errors within an hour", "一小时内 XID 错误"}, words{"NVIDIA drivers' error reports, as agents counted them.", "代理统计的 NVIDIA 驱动错误报告。"}, `ceil(sum(increase(exameter_agent_xid_errors_total{`+in("centre")+`}[1h])))`),
+			bad(6, words{"XID errors within an hour", "一小时内 XID 错误"}, words{"NVIDIA drivers' error reports, as agents counted them.", "采集器统计的 NVIDIA 驱动错误报告。"}, `ceil(sum(increase(exameter_agent_xid_errors_total{`+in("centre")+`}[1h])))`),
 		}},
 		{title: words{"Faults", "故障"}, panels: []panel{
 			{
@@ -41,13 +41,13 @@ var health = board{
 				queries: []query{{expr: `sum by (centre) (exameter:hosts{` + in("centre") + `,state="rated"}) - sum by (centre) (exameter:hosts{` + in("centre") + `,state="online"})`, legend: same("{{centre}}")}},
 			},
 		}},
-		{title: words{"Agents", "代理"}, panels: []panel{
-			bad(6, words{"Records waiting in agents", "代理待发记录"}, words{"As their last reports say. It grows while Kafka cannot be reached.", "以最近一次上报为准。无法连接 Kafka 时增长。"}, `sum(exameter_agent_queued_records{`+in("centre")+`})`),
-			bad(6, words{"Records dropped within an hour", "一小时内丢弃记录"}, words{"By agents whose queue was full.", "因代理队列已满而丢弃。"}, `ceil(sum(increase(exameter_agent_dropped_records_total{`+in("centre")+`}[1h])))`),
+		{title: words{"Agents", "采集器"}, panels: []panel{
+			bad(6, words{"Records waiting in agents", "采集器待发记录"}, words{"As their last reports say. It grows while Kafka cannot be reached.", "以最近一次上报为准。无法连接 Kafka 时增长。"}, `sum(exameter_agent_queued_records{`+in("centre")+`})`),
+			bad(6, words{"Records dropped within an hour", "一小时内丢弃记录"}, words{"By agents that had no room for them or held them too long, or whose disk lost them.", "采集器因空间不足、过期或磁盘丢失而丢弃。"}, `ceil(sum(increase(exameter_agent_dropped_records_total{`+in("centre")+`}[1h])))`),
 			bad(6, words{"Hosts with a source that fails", "有读取失败的主机"}, words{"Something of them is not measured; exameter-agent check says what.", "有内容未能测量；用 exameter-agent check 查明。"}, `sum(exameter_hosts_source_failing{`+in("centre")+`})`),
-			bad(6, words{"Hosts with a wrong clock", "时钟错误的主机"}, words{"More than a minute from the broker's.", "与 Kafka 服务器相差超过一分钟。"}, `sum(exameter_hosts_skewed{`+in("centre")+`})`),
+			bad(6, words{"Hosts with a wrong clock", "时钟错误的主机"}, words{"More than a minute from the broker's.", "与 Kafka 节点相差超过一分钟。"}, `sum(exameter_hosts_skewed{`+in("centre")+`})`),
 			{
-				kind: lines, w: 12, h: 8, title: words{"Records waiting and dropped", "待发与丢弃记录"}, missing: noFigures, unit: count, about: words{"Waiting in agents, and dropped by them a minute.", "代理中待发的记录，以及每分钟丢弃的记录。"},
+				kind: lines, w: 12, h: 8, title: words{"Records waiting and dropped", "待发与丢弃记录"}, missing: noFigures, unit: count, about: words{"Waiting in agents, and dropped by them a minute.", "采集器中待发的记录，以及每分钟丢弃的记录。"},
 				queries: []query{
 					{expr: `sum(exameter_agent_queued_records{` + in("centre") + `})`, legend: words{"waiting", "待发"}},
 					{expr: `60 * sum(rate(exameter_agent_dropped_records_total{` + in("centre") + `}[$__rate_interval]))`, legend: words{"dropped a minute", "每分钟丢弃"}},

@@ -236,7 +236,7 @@ func (p *panel) legends(language string) (out []object) {
 var inChinese = map[string]map[string]string{
 	"class":    {"intelligent": "智能", "general": "通用", "super": "超算"},
 	"domestic": {"yes": "是", "no": "否", "unknown": "未知"},
-	"kind":     {"accelerator": "加速器", "cpu": "处理器"},
+	"kind":     {"accelerator": "加速卡", "cpu": "处理器"},
 	"state":    {"busy": "占用", "free": "空闲", "drained": "停用", "faulty": "故障", "stale": "失联"},
 	"status":   {"planned": "规划", "building": "在建", "operating": "运营"},
 }

@@ -7,7 +7,7 @@ var pipeline = board{
 	rows: []row{
 		{panels: []panel{
 			{
-				kind: number, w: 4, h: 5, title: words{"Collectors ready", "就绪的汇集器"}, missing: words{"None is scraped", "没有采集到任何汇集器"}, unit: count, levels: []level{{0, "red"}, {1, "orange"}, {2, "green"}}, about: words{"One is enough for figures; two survive the loss of one.", "一个即可给出数据；两个可容一个失效。"},
+				kind: number, w: 4, h: 5, title: words{"Collectors ready", "就绪的汇集器"}, missing: words{"None is scraped", "没有抓取到任何汇集器"}, unit: count, levels: []level{{0, "red"}, {1, "orange"}, {2, "green"}}, about: words{"One is enough for figures; two survive the loss of one.", "一个即可给出数据；两个可容一个失效。"},
 				queries: []query{{expr: `sum(exameter_ready)`}},
 			},
 			{
@@ -77,7 +77,7 @@ var pipeline = board{
 		}},
 		{title: words{"Collectors", "汇集器"}, panels: []panel{
 			{
-				kind: table, w: 24, h: 7, title: words{"Collectors", "汇集器"}, missing: words{"None is scraped", "没有采集到任何汇集器"}, about: words{"Those that are scraped.", "已采集的汇集器。"},
+				kind: table, w: 24, h: 7, title: words{"Collectors", "汇集器"}, missing: words{"None is scraped", "没有抓取到任何汇集器"}, about: words{"Those that are scraped.", "已抓取的汇集器。"},
 				queries: []query{
 					{expr: `sum by (instance, version) (exameter_build_info)`},
 					{expr: `sum by (instance) (exameter_ready)`},

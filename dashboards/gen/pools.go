@@ -1,7 +1,7 @@
 package main
 
 var (
-	noPools = words{"Unknown: no collector tells fresh pools", "未知：没有汇集器给出新鲜的资源池数据"}
+	noPools = words{"Unknown: no collector tells fresh pools", "未知：没有汇集器给出最新的资源池数据"}
 
 	vendorChoice = variable{name: "vendor", label: "vendor", metric: "exameter:pool_devices", title: words{"Vendor", "厂商"}}
 	kindChoice   = variable{name: "kind", label: "kind", metric: "exameter:pool_devices", title: words{"Kind", "类型"}, first: "accelerator"}
@@ -61,7 +61,7 @@ var pools = board{
 				queries: []query{{expr: `sum(exameter:free_gangs{` + chosen() + `,size="8"})`}},
 			},
 			{
-				kind: number, w: 6, h: 5, title: words{"Free Eflops", "空闲算力"}, missing: noPools, unit: eflops, decimals: 3, about: words{"Of models with a price.", "仅计有定价的型号。"},
+				kind: number, w: 6, h: 5, title: words{"Free Eflops", "空闲算力"}, missing: noPools, unit: eflops, decimals: 3, about: words{"Of models with a price.", "仅计峰值已知的型号。"},
 				queries: []query{{expr: `sum(exameter:pool_flops{` + chosen() + `,state="free"}) / 1e18`}},
 			},
 			{
@@ -90,7 +90,7 @@ var pools = board{
 		{title: words{"Pools", "资源池"}, panels: []panel{poolTable(chosen())}},
 		{title: words{"What is missing", "缺失"}, panels: []panel{
 			{
-				kind: table, w: 18, h: 8, title: words{"Models without a price", "未定价型号"}, missing: words{"Every model has a price", "所有型号均已定价"},
+				kind: table, w: 18, h: 8, title: words{"Models without a price", "峰值未知的型号"}, missing: words{"Every model has a price", "所有型号的峰值均已知"},
 				about: words{"Devices whose model has no peak in the catalogue, by the name that the vendor's tool prints. exameter catalog --unpriced tells more.", "目录中没有其峰值的型号，按厂商工具给出的名称。详见 exameter catalog --unpriced。"},
 				queries: []query{
 					{expr: `max by (vendor, model, class) (exameter_model_devices_unpriced and on (job, instance) exameter:reader)`},

@@ -2,7 +2,7 @@ package main
 
 // Texts that several dashboards share.
 var (
-	noFigures = words{"Unknown: no collector tells fresh figures", "未知：没有汇集器给出新鲜数据"}
+	noFigures = words{"Unknown: no collector tells fresh figures", "未知：没有汇集器给出最新数据"}
 	noTarget  = words{"Unknown: the registry has no target", "未知：登记表中没有目标"}
 	noPower   = words{"Unknown: no power is measured", "未知：没有功率实测值"}
 	noUse     = words{"Unknown: no activity is measured", "未知：没有利用率实测值"}
@@ -36,8 +36,8 @@ var province = board{
 	},
 	rows: []row{
 		{panels: []panel{
-			eflopsOf("rated", words{"Rated", "额定算力"}, words{"All devices in inventory times their dense peak: intelligent by FP16, general by FP32, super by FP64.", "所有在册设备乘以其稠密峰值：智能算力按 FP16，通用算力按 FP32，超算算力按 FP64。"}),
-			eflopsOf("online", words{"Online", "在线算力"}, words{"On hosts whose last report is fresh. What has fallen silent stands in rated alone.", "主机最近一次上报仍新鲜的部分。失联的只计入额定。"}),
+			eflopsOf("rated", words{"Rated", "额定算力"}, words{"All devices in inventory times their dense peak: intelligent by FP16, general by FP32, super by FP64.", "所有在册设备乘以其稠密峰值：智能算力按 FP16，通用算力按 FP32，超级算力按 FP64。"}),
+			eflopsOf("online", words{"Online", "在线算力"}, words{"On hosts whose last report is fresh. What has fallen silent stands in rated alone.", "主机最近一次上报仍在有效期内的部分。失联的只计入额定。"}),
 			eflopsOf("healthy", words{"Healthy", "可用算力"}, words{"Online, and neither faulty nor taken out.", "在线且既非故障也未停用的部分。"}),
 			eflopsOf("free", words{"Free", "空闲算力"}, words{"Healthy and without work: what a dispatcher may hand out now.", "可用且没有任务：调度此刻可以分配的部分。"}),
 			{
@@ -56,8 +56,8 @@ var province = board{
 				queries: []query{{expr: `exameter:as_of_age_seconds`}},
 			},
 			{
-				kind: number, w: 6, h: 7, title: words{"Devices without a price", "未定价设备"}, missing: noFigures, unit: count, levels: wantsNone,
-				about:   words{"Devices whose model has no peak in the catalogue: they exist, and are worth no Eflops until someone prices them.", "目录中没有其峰值的设备：它们存在，但在定价之前按 0 Eflops 计。"},
+				kind: number, w: 6, h: 7, title: words{"Devices without a price", "峰值未知的设备"}, missing: noFigures, unit: count, levels: wantsNone,
+				about:   words{"Devices whose model has no peak in the catalogue: they exist, and are worth no Eflops until someone prices them.", "目录中没有其峰值的设备：设备存在，但在补上峰值之前按 0 Eflops 计。"},
 				queries: []query{{expr: `sum(exameter_devices_unpriced and on (job, instance) exameter:reader)`}},
 			},
 		}},
@@ -91,7 +91,7 @@ var province = board{
 		{title: words{"What it is made of", "构成"}, panels: []panel{
 			{
 				kind: number, w: 6, h: 5, title: words{"Intelligent share", "智能算力占比"}, missing: noFigures, unit: share, decimals: 1,
-				about:   words{"Of the rated Eflops, those of accelerators by FP16.", "额定算力中加速器（按 FP16）所占之比。"},
+				about:   words{"Of the rated Eflops, those of accelerators by FP16.", "额定算力中加速卡（按 FP16）所占之比。"},
 				queries: []query{{expr: ratio(`sum(exameter:flops{class="intelligent",state="rated"})`, `sum(exameter:flops{state="rated"})`)}},
 			},
 			{
@@ -128,7 +128,7 @@ var province = board{
 				queries: []query{{expr: ratio(`sum(exameter:flops{state="busy"})`, `sum(exameter:flops{state="healthy"})`)}},
 			},
 			{
-				kind: number, w: 6, h: 5, title: words{"Utilisation of accelerators", "加速器利用率"}, missing: noUse, unit: share, decimals: 1,
+				kind: number, w: 6, h: 5, title: words{"Utilisation of accelerators", "加速卡利用率"}, missing: noUse, unit: share, decimals: 1,
 				about:   words{"Busy-weighted nameplate: how active devices are, weighted by their peaks. It is not the flop/s that programs get.", "按峰值加权的设备活跃度，并非程序实际得到的算力。"},
 				queries: []query{{expr: `exameter:utilisation_ratio{class="intelligent"}`}},
 			},

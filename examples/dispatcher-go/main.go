@@ -34,6 +34,7 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	fl := flag.NewFlagSet("dispatcher-go", flag.ContinueOnError)
 	collectors := fl.String("collectors", client.DefaultAddress, "addresses of collectors, separated by commas")
+	token := fl.String("token-file", "", "file with the token to show, where collectors ask for one")
 	settle := fl.Duration("settle", 30*time.Second, "how long a pool that was given a job is left alone")
 	if err := fl.Parse(args); err != nil {
 		return err
@@ -45,7 +46,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	c, err := client.New(client.Options{Addresses: strings.Split(*collectors, ",")})
+	c, err := client.New(client.Options{Addresses: strings.Split(*collectors, ","), TokenFile: *token})
 	if err != nil {
 		return err
 	}

@@ -25,10 +25,18 @@ SILENCE = 25  # seconds after which a stream that says nothing is given up: coll
 class Collectors:
     """Asks the first collector that answers, and never takes an older answer than an earlier one."""
 
-    def __init__(self, addresses):
+    def __init__(self, addresses, token_file=None):
         self.addresses = addresses
+        self.token_file = token_file
         self.lock = threading.Lock()
         self.newest = (0, "")  # revision and time
+
+    def request(self, url, **headers):
+        """A request that shows the token, if there is one. It is read each time, so that it can be replaced."""
+        if self.token_file:
+            with open(self.token_file, encoding="ascii") as file:
+                headers["Authorization"] = "Bearer " + file.read().strip()
+        return urllib.request.Request(url, headers=headers)
 
     def get(self, path, tries=3, **parameters):
         query = urllib.parse.urlencode(parameters)
@@ -37,7 +45,7 @@ class Collectors:
             wait = 0.1 * 2**attempt
             for address in self.addresses:
                 try:
-                    with urllib.request.urlopen(f"{address}{path}?{query}", timeout=10) as answer:
+                    with urllib.request.urlopen(self.request(f"{address}{path}?{query}"), timeout=10) as answer:
                         document = json.load(answer)
                     if self.accepts(document):
                         return document
@@ -69,10 +77,10 @@ class Collectors:
         while True:
             address = self.addresses[turn % len(self.addresses)]
             turn += 1
-            request = urllib.request.Request(address + "/v1/stream", headers={"Accept": "text/event-stream"})
-            if last:
-                request.add_header("Last-Event-ID", last)
             try:
+                request = self.request(address + "/v1/stream", Accept="text/event-stream")
+                if last:
+                    request.add_header("Last-Event-ID", last)
                 with urllib.request.urlopen(request, timeout=SILENCE) as stream:
                     for line in stream:
                         field, _, value = line.decode().rstrip("\r\n").partition(":")
@@ -140,11 +148,12 @@ def read_jobs(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--collectors", default="http://127.0.0.1:8470", help="addresses, separated by commas")
+    parser.add_argument("--token-file", help="file with the token to show, where collectors ask for one; only over TLS, or on this machine")
     parser.add_argument("--settle", type=float, default=30, help="seconds for which a pool that was given a job is left alone")
     parser.add_argument("jobs", help="a file with a job a line")
     args = parser.parse_args()
     try:
-        Dispatcher(Collectors(args.collectors.split(",")), args.settle).dispatch(list(read_jobs(args.jobs)))
+        Dispatcher(Collectors(args.collectors.split(","), args.token_file), args.settle).dispatch(list(read_jobs(args.jobs)))
     except (RuntimeError, OSError) as error:
         raise SystemExit(f"dispatcher.py: {error}") from None
     except KeyboardInterrupt:

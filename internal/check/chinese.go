@@ -3,7 +3,7 @@ package check
 // chinese are the texts of this package in Chinese. The arguments keep their order and their verbs, which a test holds them to.
 var chinese = map[string]string{
 	"ok": "正常", "warn": "注意", "FAIL": "失败",
-	"secret": "密钥", "service": "服务", "broker": "代理节点", "brokers": "代理节点", "clock": "时钟", "user": "用户",
+	"secret": "密钥", "service": "服务", "broker": "Kafka 节点", "brokers": "Kafka 节点", "clock": "时钟", "user": "用户",
 
 	"Everything is in place.":                "一切就绪。",
 	"To be mended: %d. To be looked at: %d.": "须修复：%d 项。宜查看：%d 项。",
@@ -40,18 +40,18 @@ var chinese = map[string]string{
 	"%s: answers; the cluster has %d":                                                                          "%s：有应答；集群共 %d 个节点",
 	"none of those configured answers":                                                                         "配置的节点均无应答",
 	"mend the name in kafka.brokers, or the resolver: getent hosts NAME":                                       "修正 kafka.brokers 中的名称，或域名解析：getent hosts 名称",
-	"nothing listens there: mend kafka.brokers, or start the broker":                                           "该处没有监听：修正 kafka.brokers，或启动代理节点",
-	"name the authority of the broker's certificate in kafka.tls.ca":                                           "在 kafka.tls.ca 中指定签发代理节点证书的机构",
+	"nothing listens there: mend kafka.brokers, or start the broker":                                           "该处没有监听：修正 kafka.brokers，或启动 Kafka 节点",
+	"name the authority of the broker's certificate in kafka.tls.ca":                                           "在 kafka.tls.ca 中指定签发 Kafka 节点证书的机构",
 	"the certificate is for another name: mend kafka.brokers, or say the name in kafka.tls.server_name":        "证书属于另一名称：修正 kafka.brokers，或在 kafka.tls.server_name 中写明名称",
 	"the certificate does not hold now: renew it, or set this host's clock":                                    "证书目前无效：更新证书，或校准本机时钟",
 	"the broker does not speak TLS at this port: another port in kafka.brokers, or kafka.tls.enabled: false":   "该端口不是 TLS：在 kafka.brokers 中换端口，或设 kafka.tls.enabled: false",
 	"mend kafka.sasl: mechanism, username, and the password in password_file":                                  "修正 kafka.sasl：mechanism、username 以及 password_file 中的密码",
-	"the broker hung up: it may want kafka.tls or kafka.sasl at this port":                                     "代理节点断开了连接：该端口可能要求 kafka.tls 或 kafka.sasl",
-	"see that a firewall lets this host reach the broker, and that the port in kafka.brokers is the right one": "检查防火墙是否放行本机到代理节点，以及 kafka.brokers 中的端口是否正确",
+	"the broker hung up: it may want kafka.tls or kafka.sasl at this port":                                     "Kafka 节点断开了连接：该端口可能要求 kafka.tls 或 kafka.sasl",
+	"see that a firewall lets this host reach the broker, and that the port in kafka.brokers is the right one": "检查防火墙是否放行本机到 Kafka 节点，以及 kafka.brokers 中的端口是否正确",
 
-	"this host's clock is behind the brokers' by more than %s":                          "本机时钟慢于代理节点，超过 %s",
-	"run chrony or systemd-timesyncd, on brokers as well: timedatectl shows the state":  "运行 chrony 或 systemd-timesyncd，代理节点上亦然：timedatectl 显示状态",
-	"this client may not ask for times, so the clock is not compared with the brokers'": "此客户端无权查询时间，故未与代理节点比较时钟",
-	"nothing was written within %s, so the clock cannot be compared with the brokers'":  "%s 内没有写入，无法与代理节点比较时钟",
-	"agrees with the brokers' to within %s":                                             "与代理节点相差不超过 %s",
+	"this host's clock is behind the brokers' by more than %s":                          "本机时钟慢于 Kafka 节点，超过 %s",
+	"run chrony or systemd-timesyncd, on brokers as well: timedatectl shows the state":  "运行 chrony 或 systemd-timesyncd，Kafka 节点上亦然：timedatectl 显示状态",
+	"this client may not ask for times, so the clock is not compared with the brokers'": "此客户端无权查询时间，故未与 Kafka 节点比较时钟",
+	"nothing was written within %s, so the clock cannot be compared with the brokers'":  "%s 内没有写入，无法与 Kafka 节点比较时钟",
+	"agrees with the brokers' to within %s":                                             "与 Kafka 节点相差不超过 %s",
 }

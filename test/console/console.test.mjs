@@ -56,7 +56,7 @@ test("where a token is wanted, somebody can show it", async () => {
   await eventually(async () => assert.match(await text(page, "#age"), /\(401\)/));
   assert.deepEqual(await violations(page), []);
   await picture(page, "token", false);
-  const field = page.getByLabel(/This collector answers those who show a token/);
+  const field = page.getByLabel(/This collector answers only those who show a token/);
   await field.fill("exameter_wrong");
   await page.keyboard.press("Enter");
   await page.waitForSelector("#entry:visible");

@@ -98,7 +98,7 @@ func New(version string, src Source) *Metrics {
 			Name: "exameter_fields_unknown_total", Help: "Fields and lines that were skipped because this collector is too old to know them.",
 		}),
 		Dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "exameter_agent_dropped_records_total", Help: "Records that agents said they dropped because their queue was full, by centre.",
+			Name: "exameter_agent_dropped_records_total", Help: "Records that agents said they dropped, for want of room, for their age or by a disk that lost them, by centre.",
 		}, []string{"centre"}),
 		XIDs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "exameter_agent_xid_errors_total", Help: "XID errors that agents said they saw, by centre.",
@@ -140,6 +140,9 @@ func New(version string, src Source) *Metrics {
 	}
 	for _, result := range []string{"answered", "silent", "another", "crowded", "garbled", "refused"} {
 		m.Peers.WithLabelValues(result)
+	}
+	for _, reason := range []string{"unauthenticated", "forbidden", "rate"} {
+		m.Refused.WithLabelValues(reason)
 	}
 	return m
 }
