@@ -82,7 +82,7 @@ demo: build ## Show a province on this machine, this machine in it; end it with 
 
 .PHONY: test
 test: $(TESTED) ## Run all tests, with a real Kafka, real databases, a real Prometheus, a real browser, a simulated NVIDIA driver and a booted Debian, and fuzz exporters for a minute
-	go test -timeout 15m ./...
+	go test -timeout 30m ./...
 	go test -run '^$$' -fuzz '^FuzzServed$$' -fuzztime $(SERVEDTIME) -fuzzminimizetime 1x ./agent/device/exporter
 
 .PHONY: test-console
@@ -99,7 +99,7 @@ test-fresh: deps-test ## Make a Debian that has nothing, and run make demo and F
 
 .PHONY: race
 race: $(TESTED) ## Run all tests under the race detector
-	go test -race -timeout 20m ./...
+	go test -race -timeout 60m ./...
 
 .PHONY: check
 check: deps format vet portable lint modules generated corpora hunt ## Check format, vet, other processors, lint, modules, generated files and imports, feed every parser its corpus and fuzz it a little
