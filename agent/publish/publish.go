@@ -36,7 +36,7 @@ type Publisher struct {
 	mu     sync.Mutex
 	config broker.Config
 	turn   broker.Turn // of the brokers, whichever link asks
-	link   *link // nil before the first attempt, and after a failed one
+	link   *link       // nil before the first attempt, and after a failed one
 }
 
 // link is one set of connections to the brokers.
