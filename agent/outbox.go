@@ -37,6 +37,7 @@ func newOutbox(c Config, host Identity, uptime func() (time.Duration, error), lo
 	o := &outbox{
 		whole: spool.NewLatest(), stream: spool.NewQueue(c.Queue.Records, int64(c.Queue.Bytes)),
 		key: []byte(host.ID), uptime: uptime, log: log, centre: c.Centre, back: make(chan struct{}, 1),
+		encoder: telemetry.Encoder{LeaveOut: true},
 	}
 	o.disk = openSpool(c, host.Boot, uptime, log)
 	o.lane = publish.Lane{Queue: o.stream, Disk: o.disk, Pace: c.Spool.Pace, Back: func() {
@@ -98,6 +99,7 @@ func (o *outbox) inventory(g *report.Gatherer, now time.Time, host telemetry.Hos
 	b, err := o.encodeInventory(g, now, host)
 	o.troubles.say(o.log, "make an inventory", err)
 	if err == nil {
+		o.troubles.say(o.log, "tell all of an inventory", o.encoder.Left)
 		o.whole.Put(spool.Record{Topic: telemetry.InventoryTopic(o.centre), Key: o.key, Value: b})
 	}
 }
@@ -114,6 +116,7 @@ func (o *outbox) report(g *report.Gatherer, now time.Time, rules state.Rules) {
 	b, err := o.encodeReport(g, now, rules)
 	o.troubles.say(o.log, "make a report", err)
 	if err == nil {
+		o.troubles.say(o.log, "tell all of a report", o.encoder.Left)
 		o.log.Debug("made a report", "seq", o.numbers[1].last)
 		o.stream.Put(spool.Record{Topic: telemetry.TelemetryTopic(o.centre), Key: o.key, Value: b})
 	}

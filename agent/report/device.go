@@ -55,7 +55,7 @@ func (d *device) status(v *state.DeviceView) telemetry.DeviceStatus {
 	}
 	s := d.last
 	s.ID, s.State, s.Reason = v.Info.ID, v.Verdict.State, Clean(v.Verdict.Reason, telemetry.MaxText)
-	s.Slices, s.SlicesBusy = v.Slices, v.Busy
+	s.Slices, s.SlicesBusy = v.Slices, within(v.Busy, v.Slices)
 	s.UtilizationMean, s.UtilizationMax = d.use.mean(), d.use.highest()
 	s.SMActivity, s.TensorActivity, s.MemoryUtilization = d.sm.mean(), d.tensor.mean(), d.memory.mean()
 	s.PowerMean, s.PowerMax = d.power.mean(), d.power.samples.highest()
