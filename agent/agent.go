@@ -62,6 +62,7 @@ type agent struct {
 	renewed   bool     // and one to be inventoried
 	announced bool     // Ready was called
 	orders    state.Orders
+	distrust  bool // they stand in for some that could not be read
 	troubles  troubles
 	unsaved   []state.Device // what is to be remembered and is not on disk yet; nil for nothing
 	status    string         // as last told
@@ -163,6 +164,9 @@ func (a *agent) remembered() []state.Device {
 		a.log.Warn("nothing can be remembered across a restart", "error", err, "remedy", "give the agent's user a state directory: paths.state")
 		return nil
 	}
+	if err := a.store.Sweep(time.Now()); err != nil {
+		a.log.Debug("what was half written before stays", "error", err)
+	}
 	devices, err := a.store.Devices()
 	if err != nil {
 		a.log.Error("devices seen before are not known: one that is gone since will not be missed", "error", err)
@@ -176,6 +180,7 @@ func (a *agent) firstOrders(now time.Time) {
 	if err != nil {
 		a.log.Error("the host is drained, because its orders are not known", "error", err)
 		orders = state.Distrust(now)
+		a.distrust = true
 		if errors.Is(err, state.ErrCorrupt) {
 			a.troubles.say(a.log, "keep the orders", a.store.KeepOrders(orders))
 		}
@@ -247,11 +252,15 @@ func (a *agent) watch() {
 		// The orders that stood still stand.
 		err = errors.Join(err, a.store.KeepOrders(a.orders))
 		changed = false
+	} else if err == nil && !changed && a.distrust {
+		// The file that could not be read is gone. What holds until somebody says otherwise is to stand in one.
+		a.troubles.say(a.log, "keep the orders", a.store.KeepOrders(a.orders))
 	}
 	a.troubles.say(a.log, "read the orders", err)
 	if !changed {
 		return
 	}
+	a.distrust = false
 	a.obey(o)
 	a.log.Info("new orders", "host_drained", o.Host != nil, "devices_drained", o.Drained(), "driver_released", o.ReleaseDriver())
 	v := a.tracker.Revise(time.Now())

@@ -303,6 +303,50 @@ func TestLostOrdersDrainTheHost(t *testing.T) {
 	}
 }
 
+// TestUnreadableOrdersAreDeleted drains a host whose orders cannot be read, and keeps it drained when their file is gone, in a file that says so.
+func TestUnreadableOrdersAreDeleted(t *testing.T) {
+	c := lab(t)
+	cfg := testConfig(t, c.ListenAddrs())
+	path := filepath.Join(cfg.Paths.State, "drain.json")
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, cfg, h200(1))
+	r.follow(c.ListenAddrs())
+	r.next("a drained host", has("drained"))
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	store := &state.Store{Dir: cfg.Paths.State, Look: true}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if o, changed, err := store.Orders(); err == nil && changed && o.Host != nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the host is drained, and no orders say so:\n%s", r.log)
+		}
+	}
+	if err := store.EditOrders(time.Now(), func(o *state.Orders) error { o.Undrain("", time.Now()); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	r.next("an undrained host", has("free"))
+}
+
+// TestOddFigure has a card say of itself what cannot be: the host is heard of all the same, and the log names the figure.
+func TestOddFigure(t *testing.T) {
+	c := lab(t)
+	h := h200(1)
+	h.change(func(h *hardware) { h.cards[0].Temperature = telemetry.Known[telemetry.Celsius](65535) })
+	r := start(t, testConfig(t, c.ListenAddrs()), h)
+	r.follow(c.ListenAddrs())
+	if v := r.next("a report", has("free")); v.Devices[0].Temperature.OK {
+		t.Errorf("temperature %v", v.Devices[0].Temperature)
+	}
+	if !strings.Contains(r.log.String(), "temperature_c of line") {
+		t.Errorf("nothing is said of it:\n%s", r.log)
+	}
+}
+
 func TestReloadLosesNothing(t *testing.T) {
 	c := lab(t)
 	cfg := testConfig(t, []string{"127.0.0.1:1"}) // nobody is there
