@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/exameter/exameter/agent/poll"
+	"github.com/exameter/exameter/agent/report"
 	"github.com/exameter/exameter/agent/state"
 	"github.com/exameter/exameter/internal/broker"
 	"github.com/exameter/exameter/internal/config"
@@ -501,5 +502,23 @@ func TestSequence(t *testing.T) {
 	}
 	if a, err := Uptime(); err != nil || a <= 0 {
 		t.Errorf("uptime %v, %v", a, err)
+	}
+}
+
+// TestClockThatWasLost makes no report while the clock shows 1970, says so in plain words, and tells of all that was sampled once it is set.
+func TestClockThatWasLost(t *testing.T) {
+	o := newOutbox(testConfig(t, []string{"127.0.0.1:1"}), Identity{ID: "host-1", Boot: "b"}, Uptime, slog.New(slog.DiscardHandler))
+	defer o.end()
+	g := &report.Gatherer{Origin: telemetry.Origin{Centre: "lab", Cluster: "default", Host: "host-1"}, Boot: "b"}
+	lost := time.Unix(75, 0)
+	g.Add(poll.Tick{Time: lost, Results: []poll.Result{{Source: "host", Answers: []poll.Answer{{Reading: poll.Reading{
+		Host: &poll.HostReading{Uptime: telemetry.Known[telemetry.Seconds](75)},
+	}}}}}}, state.View{})
+	if _, err := o.encodeReport(g, lost, state.DefaultRules()); err == nil || !strings.Contains(err.Error(), "this host's clock is wrong and has to be set: 1970-01-01T00:01:15Z") {
+		t.Errorf("error %v", err)
+	}
+	b, err := o.encodeReport(g, lost.AddDate(56, 0, 0), state.DefaultRules())
+	if err != nil || !strings.Contains(string(b), "uptime_s=75i") {
+		t.Errorf("report %s, error %v", b, err)
 	}
 }

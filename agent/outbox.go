@@ -2,6 +2,7 @@ package agent
 
 import (
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"log/slog"
 	"path/filepath"
@@ -104,7 +105,19 @@ func (o *outbox) inventory(g *report.Gatherer, now time.Time, host telemetry.Hos
 	}
 }
 
+// clockInOrder reports that the clock shows a time at which no record can be made, as one does that nobody has set since the board's battery died.
+// What was sampled waits for the report after it is set.
+func clockInOrder(now time.Time) error {
+	if err := telemetry.ValidTime(now); err != nil {
+		return fmt.Errorf("this host's clock is wrong and has to be set: %w", err)
+	}
+	return nil
+}
+
 func (o *outbox) encodeInventory(g *report.Gatherer, now time.Time, host telemetry.HostInfo) ([]byte, error) {
+	if err := clockInOrder(now); err != nil {
+		return nil, err
+	}
 	seq, err := o.numbers[0].next(o.uptime)
 	if err != nil {
 		return nil, err
@@ -123,6 +136,9 @@ func (o *outbox) report(g *report.Gatherer, now time.Time, rules state.Rules) {
 }
 
 func (o *outbox) encodeReport(g *report.Gatherer, now time.Time, rules state.Rules) ([]byte, error) {
+	if err := clockInOrder(now); err != nil {
+		return nil, err
+	}
 	seq, err := o.numbers[1].next(o.uptime)
 	if err != nil {
 		return nil, err

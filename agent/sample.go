@@ -61,6 +61,9 @@ func Sample(ctx context.Context, c Config, o Options) (inventory, reports []byte
 		return nil, nil, err
 	}
 	now := time.Now()
+	if err := clockInOrder(now); err != nil {
+		return nil, nil, err
+	}
 	e := telemetry.Encoder{LeaveOut: true}
 	var said troubles
 	if inventory, err = e.AppendInventory(nil, g.Inventory(now, seq, id.Info)); err != nil {
