@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -304,6 +305,29 @@ func TestWhateverWasReadCanBeSent(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestAllDevicesFail wants a report of as many devices as a host can have, all of which fail with many words.
+func TestAllDevicesFail(t *testing.T) {
+	b := newBench()
+	var v state.View
+	for i := range telemetry.MaxDevices {
+		v.Devices = append(v.Devices, state.DeviceView{
+			Info:    telemetry.DeviceInfo{ID: fmt.Sprintf("GPU-5e1d7c2b-9a40-4c1b-8f6e-%012d", i), Source: "nvml"},
+			Verdict: state.Verdict{State: telemetry.Faulty, Reason: "lost: " + strings.Repeat("word ", telemetry.MaxText)},
+			Samples: []state.Sample{{Time: b.now, DeviceReading: &poll.DeviceReading{
+				Utilization: known[telemetry.Permille](1000), SMActivity: known[telemetry.Permille](1000), TensorActivity: known[telemetry.Permille](1000), MemoryUtilization: known[telemetry.Permille](1000),
+				MemoryUsed: known[telemetry.Bytes](150 << 30), Power: known[telemetry.Milliwatts](700_000), Energy: known[telemetry.Millijoules](1e12), Temperature: known[telemetry.Celsius](100),
+				SMClock: known[telemetry.Megahertz](1980), MemoryClock: known[telemetry.Megahertz](3201), Throttle: known[int64](1 << 40), ECCCorrected: known[int64](1 << 30), ECCUncorrected: known[int64](1 << 30),
+				RemapPending: known(true), RemapFailed: known(true), Processes: known[int64](100), XIDs: []int64{79},
+			}}},
+		})
+	}
+	b.Add(poll.Tick{Time: b.now}, v)
+	var e telemetry.Encoder
+	if _, err := e.AppendReport(nil, b.report()); err != nil {
+		t.Error(err)
+	}
 }
 
 // anything sets what can be unknown, and texts, to anything.
