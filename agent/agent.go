@@ -167,6 +167,9 @@ func (a *agent) remembered() []state.Device {
 		a.log.Warn("nothing can be remembered across a restart", "error", err, "remedy", "give the agent's user a state directory: paths.state")
 		return nil
 	}
+	if err := a.store.Sweep(time.Now()); err != nil {
+		a.log.Debug("what was half written before stays", "error", err)
+	}
 	devices, err := a.store.Devices()
 	if err != nil {
 		a.log.Error("devices seen before are not known: one that is gone since will not be missed", "error", err)
@@ -185,7 +188,7 @@ func (a *agent) firstOrders(now time.Time) {
 		}
 	}
 	a.obey(orders)
-	a.keeper = keep(a.store, orders, a.log)
+	a.keeper = keep(a.store, orders, err != nil, a.log)
 }
 
 func (a *agent) obey(o state.Orders) {

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/exameter/exameter/agent/poll"
+	"github.com/exameter/exameter/agent/report"
 	"github.com/exameter/exameter/agent/state"
 	"github.com/exameter/exameter/internal/broker"
 	"github.com/exameter/exameter/internal/config"
@@ -303,6 +304,50 @@ func TestLostOrdersDrainTheHost(t *testing.T) {
 	}
 }
 
+// TestUnreadableOrdersAreDeleted drains a host whose orders cannot be read, and keeps it drained when their file is gone, in a file that says so.
+func TestUnreadableOrdersAreDeleted(t *testing.T) {
+	c := lab(t)
+	cfg := testConfig(t, c.ListenAddrs())
+	path := filepath.Join(cfg.Paths.State, "drain.json")
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, cfg, h200(1))
+	r.follow(c.ListenAddrs())
+	r.next("a drained host", has("drained"))
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	store := &state.Store{Dir: cfg.Paths.State, Look: true}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if o, changed, err := store.Orders(); err == nil && changed && o.Host != nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the host is drained, and no orders say so:\n%s", r.log)
+		}
+	}
+	if err := store.EditOrders(time.Now(), func(o *state.Orders) error { o.Undrain("", time.Now()); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	r.next("an undrained host", has("free"))
+}
+
+// TestOddFigure has a card say of itself what cannot be: the host is heard of all the same, and the log names the figure.
+func TestOddFigure(t *testing.T) {
+	c := lab(t)
+	h := h200(1)
+	h.change(func(h *hardware) { h.cards[0].Temperature = telemetry.Known[telemetry.Celsius](65535) })
+	r := start(t, testConfig(t, c.ListenAddrs()), h)
+	r.follow(c.ListenAddrs())
+	if v := r.next("a report", has("free")); v.Devices[0].Temperature.OK {
+		t.Errorf("temperature %v", v.Devices[0].Temperature)
+	}
+	if !strings.Contains(r.log.String(), "temperature_c of line") {
+		t.Errorf("nothing is said of it:\n%s", r.log)
+	}
+}
+
 func TestReloadLosesNothing(t *testing.T) {
 	c := lab(t)
 	cfg := testConfig(t, []string{"127.0.0.1:1"}) // nobody is there
@@ -457,5 +502,23 @@ func TestSequence(t *testing.T) {
 	}
 	if a, err := Uptime(); err != nil || a <= 0 {
 		t.Errorf("uptime %v, %v", a, err)
+	}
+}
+
+// TestClockThatWasLost makes no report while the clock shows 1970, says so in plain words, and tells of all that was sampled once it is set.
+func TestClockThatWasLost(t *testing.T) {
+	o := newOutbox(testConfig(t, []string{"127.0.0.1:1"}), Identity{ID: "host-1", Boot: "b"}, Uptime, slog.New(slog.DiscardHandler))
+	defer o.end(t.Context(), true)
+	g := &report.Gatherer{Origin: telemetry.Origin{Centre: "lab", Cluster: "default", Host: "host-1"}, Boot: "b"}
+	lost := time.Unix(75, 0)
+	g.Add(poll.Tick{Time: lost, Results: []poll.Result{{Source: "host", Answers: []poll.Answer{{Reading: poll.Reading{
+		Host: &poll.HostReading{Uptime: telemetry.Known[telemetry.Seconds](75)},
+	}}}}}}, state.View{})
+	if _, err := o.encodeReport(g, lost, state.DefaultRules()); err == nil || !strings.Contains(err.Error(), "this host's clock is wrong and has to be set: 1970-01-01T00:01:15Z") {
+		t.Errorf("error %v", err)
+	}
+	b, err := o.encodeReport(g, lost.AddDate(56, 0, 0), state.DefaultRules())
+	if err != nil || !strings.Contains(string(b), "uptime_s=75i") {
+		t.Errorf("report %s, error %v", b, err)
 	}
 }

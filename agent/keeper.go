@@ -24,6 +24,7 @@ type keeper struct {
 	store    *state.Store
 	log      *slog.Logger
 	orders   state.Orders // that stand
+	distrust bool         // they stand in for some that could not be read
 	unsaved  []state.Device
 	save     time.Time // when they are to be tried
 	troubles troubles
@@ -35,10 +36,10 @@ type keeper struct {
 	done    chan struct{}
 }
 
-// keep begins to keep a directory in which the given orders stand.
-func keep(store *state.Store, orders state.Orders, log *slog.Logger) *keeper {
+// keep begins to keep a directory in which the given orders stand, or for whose orders, which could not be read, they stand in.
+func keep(store *state.Store, orders state.Orders, distrust bool, log *slog.Logger) *keeper {
 	k := &keeper{
-		store: store, orders: orders, log: log, devices: make(chan []state.Device, 1), news: make(chan state.Orders, 1),
+		store: store, orders: orders, distrust: distrust, log: log, devices: make(chan []state.Device, 1), news: make(chan state.Orders, 1),
 		quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	go k.run()
@@ -87,12 +88,15 @@ func (k *keeper) watch() {
 		// The orders that stood still stand.
 		err = errors.Join(err, k.store.KeepOrders(k.orders))
 		changed = false
+	} else if err == nil && !changed && k.distrust {
+		// The file that could not be read is gone. What holds until somebody says otherwise is to stand in one.
+		k.troubles.say(k.log, "keep the orders", k.store.KeepOrders(k.orders))
 	}
 	k.troubles.say(k.log, "read the orders", err)
 	if !changed {
 		return
 	}
-	k.orders = o
+	k.orders, k.distrust = o, false
 	replace(k.news, o)
 }
 

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"log/slog"
 	"path/filepath"
@@ -38,6 +39,7 @@ func newOutbox(c Config, host Identity, uptime func() (time.Duration, error), lo
 	o := &outbox{
 		whole: spool.NewLatest(), stream: spool.NewQueue(c.Queue.Records, int64(c.Queue.Bytes)),
 		key: []byte(host.ID), uptime: uptime, log: log, centre: c.Centre, back: make(chan struct{}, 1),
+		encoder: telemetry.Encoder{LeaveOut: true},
 	}
 	o.disk = openSpool(c, host.Boot, uptime, log)
 	o.lane = publish.Lane{Queue: o.stream, Disk: o.disk, Pace: c.Spool.Pace, Back: func() {
@@ -113,11 +115,24 @@ func (o *outbox) inventory(g *report.Gatherer, now time.Time, host telemetry.Hos
 	b, err := o.encodeInventory(g, now, host)
 	o.troubles.say(o.log, "make an inventory", err)
 	if err == nil {
+		o.troubles.say(o.log, "tell all of an inventory", o.encoder.Left)
 		o.whole.Put(spool.Record{Topic: telemetry.InventoryTopic(o.centre), Key: o.key, Value: b})
 	}
 }
 
+// clockInOrder reports that the clock shows a time at which no record can be made, as one does that nobody has set since the board's battery died.
+// What was sampled waits for the report after it is set.
+func clockInOrder(now time.Time) error {
+	if err := telemetry.ValidTime(now); err != nil {
+		return fmt.Errorf("this host's clock is wrong and has to be set: %w", err)
+	}
+	return nil
+}
+
 func (o *outbox) encodeInventory(g *report.Gatherer, now time.Time, host telemetry.HostInfo) ([]byte, error) {
+	if err := clockInOrder(now); err != nil {
+		return nil, err
+	}
 	seq, err := o.numbers[0].next(o.uptime)
 	if err != nil {
 		return nil, err
@@ -129,12 +144,16 @@ func (o *outbox) report(g *report.Gatherer, now time.Time, rules state.Rules) {
 	b, err := o.encodeReport(g, now, rules)
 	o.troubles.say(o.log, "make a report", err)
 	if err == nil {
+		o.troubles.say(o.log, "tell all of a report", o.encoder.Left)
 		o.log.Debug("made a report", "seq", o.numbers[1].last)
 		o.stream.Put(spool.Record{Topic: telemetry.TelemetryTopic(o.centre), Key: o.key, Value: b})
 	}
 }
 
 func (o *outbox) encodeReport(g *report.Gatherer, now time.Time, rules state.Rules) ([]byte, error) {
+	if err := clockInOrder(now); err != nil {
+		return nil, err
+	}
 	seq, err := o.numbers[1].next(o.uptime)
 	if err != nil {
 		return nil, err

@@ -61,10 +61,16 @@ func Sample(ctx context.Context, c Config, o Options) (inventory, reports []byte
 		return nil, nil, err
 	}
 	now := time.Now()
-	var e telemetry.Encoder
+	if err := clockInOrder(now); err != nil {
+		return nil, nil, err
+	}
+	e := telemetry.Encoder{LeaveOut: true}
+	var said troubles
 	if inventory, err = e.AppendInventory(nil, g.Inventory(now, seq, id.Info)); err != nil {
 		return nil, nil, err
 	}
+	said.say(log, "tell all of an inventory", e.Left)
 	reports, err = e.AppendReport(nil, g.Report(now, seq, c.Rules(), report.Backlog{}))
+	said.say(log, "tell all of a report", e.Left)
 	return inventory, reports, err
 }

@@ -25,11 +25,18 @@ func (l *line) checkIDs(o *Origin) {
 	}
 }
 
+// ValidTime reports what keeps t from being a time that a clock in order can have shown, and a record have been made at.
+func ValidTime(t time.Time) error {
+	if t.Before(minTime) || !t.Before(maxTime) {
+		return fmt.Errorf("%s is not within %d to %d", t.UTC().Format(time.RFC3339Nano), minTime.Year(), maxTime.Year())
+	}
+	return nil
+}
+
 // checkTime refuses a time that no clock in order can have shown.
 func (l *line) checkTime(t time.Time) {
-	if t.Before(minTime) || !t.Before(maxTime) {
-		l.refuse(ReasonRange, "time", fmt.Errorf("%s is not within %d to %d", t.UTC().Format(time.RFC3339Nano),
-			minTime.Year(), maxTime.Year()))
+	if err := ValidTime(t); err != nil {
+		l.refuse(ReasonRange, "time", err)
 	}
 }
 

@@ -10,6 +10,12 @@ import (
 // Encoder writes records in the line protocol of docs/wire.md. The zero Encoder is ready. It keeps its buffers from
 // record to record and is not safe for concurrent use.
 type Encoder struct {
+	// LeaveOut leaves out what may be unknown and cannot be as it is, a figure beyond its bounds or a name that is none, instead of refusing the
+	// record: one odd figure must not make a host unheard.
+	LeaveOut bool
+	// Left is the first that was left out of the last record; nil where nothing was.
+	Left error
+
 	lp   lineprotocol.Encoder
 	line line
 	head *Header // of the record being written
@@ -62,7 +68,7 @@ func (e *Encoder) AppendInventory(dst []byte, inv *Inventory) ([]byte, error) {
 
 // begin checks what is on every line and begins the lines after the host line.
 func (e *Encoder) begin(h *Header) {
-	e.head = h
+	e.head, e.Left = h, nil
 	e.line = line{enc: e, number: 1, lines: 1}
 	e.line.checkIDs(&h.Origin)
 	if err := checkTag(h.Host); err != nil {
@@ -143,6 +149,17 @@ func (e *Encoder) finish(dst []byte, measurement string, host part) ([]byte, err
 		return dst, l.err
 	}
 	return out, nil
+}
+
+// leaves reports whether a field is left out for what is wrong with it.
+func (e *Encoder) leaves(l *line, key string, err error) bool {
+	if !e.LeaveOut || err == nil {
+		return false
+	}
+	if e.Left == nil {
+		e.Left = fmt.Errorf("%s of line %d: %w", key, l.number, err)
+	}
+	return true
 }
 
 // put writes a field.

@@ -155,8 +155,8 @@ func (l *line) int(key string, v, lo, hi int64) (int64, bool) {
 			return 0, false
 		}
 	}
-	if v < lo || v > hi {
-		l.refuse(ReasonRange, key, fmt.Errorf("%d is not within %d to %d", v, lo, hi))
+	if err := checkInt(v, lo, hi); err != nil {
+		l.refuse(ReasonRange, key, err)
 		return 0, false
 	}
 	if l.enc != nil {
@@ -165,6 +165,14 @@ func (l *line) int(key string, v, lo, hi int64) (int64, bool) {
 	}
 	l.advance()
 	return v, true
+}
+
+// checkInt reports what keeps v from being within bounds.
+func checkInt(v, lo, hi int64) error {
+	if v < lo || v > hi {
+		return fmt.Errorf("%d is not within %d to %d", v, lo, hi)
+	}
+	return nil
 }
 
 // integer is a field that every record has. Bounds are lo and the largest integer.
@@ -176,7 +184,7 @@ func (l *line) integer(key string, v *int64, lo int64) {
 
 // optional is an integer that may be unknown.
 func optional[T ~int64](l *line, key string, o *Opt[T], lo, hi int64) {
-	if l.enc != nil && !o.OK {
+	if l.enc != nil && (!o.OK || l.enc.leaves(l, key, checkInt(int64(o.Value), lo, hi))) {
 		return
 	}
 	if v, ok := l.int(key, int64(o.Value), lo, hi); ok {
@@ -256,7 +264,9 @@ func (l *line) name(key string, s *string) {
 	if *s == "" {
 		return
 	}
-	if err := checkName(*s); err != nil {
+	if err := checkName(*s); l.enc.leaves(l, key, err) {
+		return
+	} else if err != nil {
 		l.refuse(ReasonRange, key, err)
 		return
 	}

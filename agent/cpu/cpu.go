@@ -31,6 +31,8 @@ type Source struct {
 	loaded bool
 	seen   []byte // list of online CPUs that info describes; empty where sysfs has none
 
+	counted counted // of the CPUs in seen
+
 	last    times
 	hasLast bool
 }
@@ -56,7 +58,7 @@ func (s *Source) Read(ctx context.Context) (poll.Reading, error) {
 	changed := err == nil && !bytes.Equal(online, s.seen)
 	if changed {
 		s.seen = append(s.seen[:0], online...)
-		s.hasLast = false
+		s.hasLast, s.counted = false, counted{}
 	}
 	if changed || !s.loaded {
 		s.info, err = s.identify(ctx)

@@ -189,6 +189,43 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
+// impatient is a context that ends when it has been asked so many times.
+type impatient struct {
+	context.Context
+	left int
+}
+
+func (c *impatient) Err() error {
+	if c.left--; c.left < 0 {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// TestManyTries reads a machine of which no try sees the whole: each goes on where the one before ended.
+func TestManyTries(t *testing.T) {
+	root := kernelfiletest.Large(t, 256)
+	s := newSource(t, root)
+	identified := func(threads int64) {
+		t.Helper()
+		for try := 1; ; try++ {
+			r, err := s.Read(&impatient{context.Background(), 100})
+			if err == nil {
+				if r.CPU.Info.Threads != num(threads) || r.CPU.Info.Cores != num(threads/2) {
+					t.Errorf("have %+v", r.CPU.Info)
+				}
+				return
+			}
+			if try == 4 {
+				t.Fatalf("the fourth try fails too: %v", err)
+			}
+		}
+	}
+	identified(256)
+	kernelfiletest.Write(t, root, "sys/devices/system/cpu/online", "0-63,128-191\n")
+	identified(128)
+}
+
 func TestLarge(t *testing.T) {
 	s := newSource(t, kernelfiletest.Large(t, 256))
 	if info, _ := read(t, s); info.Sockets != num(2) || info.Cores != num(128) || info.Threads != num(256) || info.Name != "Large" {

@@ -32,25 +32,35 @@ func (t topology) apply(info telemetry.CPUInfo) telemetry.CPUInfo {
 	return info
 }
 
+// counted is how far the CPUs that are online have been counted.
+type counted struct {
+	cpus            int
+	packages, cores map[string]bool
+}
+
 // topology counts the packages and physical cores of the CPUs given from sysfs, and tells whether it could: a machine
-// whose firmware does not say has no topology files, or -1 in them. A CPU that is offline does not count.
+// whose firmware does not say has no topology files, or -1 in them. A CPU that is offline does not count. A count that ctx cuts short is gone on
+// with the next time: a thousand CPUs are more than an agent may look at in a second of its share of one.
 //
 // A core is known by the list of its SMT siblings. Its own number is unique within a die alone, which procfs does not
 // read, so that a package of two dies would seem to have half its cores.
 func (s *Source) topology(ctx context.Context, cpus []int) (topology, bool) {
-	packages, cores := map[string]bool{}, map[string]bool{}
-	for _, n := range cpus {
+	c := &s.counted
+	if c.cpus == 0 {
+		c.packages, c.cores = map[string]bool{}, map[string]bool{}
+	}
+	for ; c.cpus < len(cpus); c.cpus++ {
 		if ctx.Err() != nil {
 			return topology{}, false
 		}
-		t, err := sysfs.CPU(s.cpu(n)).Topology()
+		t, err := sysfs.CPU(s.cpu(cpus[c.cpus])).Topology()
 		if err != nil || !isNumber(t.PhysicalPackageID) || !isNumber(t.CoreID) || t.ThreadSiblingsList == "" {
 			return topology{}, false
 		}
-		packages[t.PhysicalPackageID] = true
-		cores[t.ThreadSiblingsList] = true
+		c.packages[t.PhysicalPackageID] = true
+		c.cores[t.ThreadSiblingsList] = true
 	}
-	return topology{sockets: len(packages), cores: len(cores), threads: len(cpus)}, len(cpus) > 0
+	return topology{sockets: len(c.packages), cores: len(c.cores), threads: len(cpus)}, len(cpus) > 0
 }
 
 func isNumber(s string) bool {

@@ -36,7 +36,8 @@ type Publisher struct {
 
 	mu     sync.Mutex
 	config broker.Config
-	link   *link // nil before the first attempt, and after a failed one
+	turn   broker.Turn // of the brokers, whichever link asks
+	link   *link       // nil before the first attempt, and after a failed one
 }
 
 // link is one set of connections to the brokers.
@@ -117,7 +118,7 @@ func (p *Publisher) connect() (*link, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.link == nil {
-		client, transport, err := p.config.Client(p.clientID)
+		client, transport, err := p.config.Successor(p.clientID, &p.turn)
 		if err != nil {
 			return nil, err
 		}

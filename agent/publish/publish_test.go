@@ -238,17 +238,62 @@ func refuseLarge(c *kfake.Cluster) {
 		c.KeepControl()
 		req := r.(*kmsg.ProduceRequest)
 		if p := req.Topics[0].Partitions[0]; len(p.Records) > 100<<10 {
-			resp := req.ResponseKind().(*kmsg.ProduceResponse)
-			rt := kmsg.NewProduceResponseTopic()
-			rt.Topic, rt.TopicID = req.Topics[0].Topic, req.Topics[0].TopicID
-			rp := kmsg.NewProduceResponseTopicPartition()
-			rp.ErrorCode = kerr.MessageTooLarge.Code
-			rt.Partitions = append(rt.Partitions, rp)
-			resp.Topics = append(resp.Topics, rt)
-			return resp, nil, true
+			return refused(req, kerr.MessageTooLarge), nil, true
 		}
 		return nil, nil, false
 	})
+}
+
+// refused answers a produce request of one partition with an error.
+func refused(req *kmsg.ProduceRequest, why *kerr.Error) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.ProduceResponse)
+	rt := kmsg.NewProduceResponseTopic()
+	rt.Topic, rt.TopicID = req.Topics[0].Topic, req.Topics[0].TopicID
+	rp := kmsg.NewProduceResponseTopicPartition()
+	rp.ErrorCode = why.Code
+	rt.Partitions = append(rt.Partitions, rp)
+	resp.Topics = append(resp.Topics, rt)
+	return resp
+}
+
+// TestAnotherBrokerIsAsked has a leader acknowledge nothing at first: after each failure another broker is asked who leads, and never the leader.
+func TestAnotherBrokerIsAsked(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.SeedTopics(1, tele))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	const failures = 5
+	leader := c.LeaderFor(tele, 0)
+	var mu sync.Mutex
+	var asked []int32 // since the first failure
+	failed := 0
+	c.Control(func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		switch req := r.(type) {
+		case *kmsg.MetadataRequest:
+			if failed > 0 {
+				asked = append(asked, c.CurrentNode())
+			}
+		case *kmsg.ProduceRequest:
+			if failed < failures {
+				failed++
+				return refused(req, kerr.RequestTimedOut), nil, true
+			}
+		}
+		return nil, nil, false
+	})
+	q := spool.NewQueue(10, 1<<20)
+	q.Put(record(tele, 0))
+	start(t, c.ListenAddrs(), q)
+	drained(t, q)
+	mu.Lock()
+	defer mu.Unlock()
+	if len(asked) != failures || slices.Contains(asked, leader) || len(slices.Compact(slices.Clone(asked))) != failures {
+		t.Errorf("asked %v, one after the other, while broker %d led", asked, leader)
+	}
 }
 
 // noise is bytes that compression does not make fewer.

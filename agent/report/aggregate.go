@@ -12,9 +12,12 @@ type mean[T ~int64] struct {
 	max    T
 }
 
+// most is more than anything of which there is a mean, and so little that no sum of an interval overflows.
+const most = 1 << 40
+
 func (m *mean[T]) add(o telemetry.Opt[T]) {
 	v, ok := o.Get()
-	if !ok {
+	if !ok || v > most || v < -most {
 		return
 	}
 	if m.n == 0 || v > m.max {
@@ -41,6 +44,14 @@ func (m *mean[T]) highest() telemetry.Opt[T] {
 		return telemetry.Opt[T]{}
 	}
 	return telemetry.Known(m.max)
+}
+
+// within is a part, unless it is more than its whole: then it is unknown.
+func within(part, whole telemetry.Opt[int64]) telemetry.Opt[int64] {
+	if part.OK && whole.OK && part.Value > whole.Value {
+		return telemetry.Opt[int64]{}
+	}
+	return part
 }
 
 // last replaces a value by a newer one that is known.

@@ -45,7 +45,7 @@ func (c *cpu) status(now time.Time, rules state.Rules, drain *state.Drain, sourc
 	v := state.DecideCPU(rules, f)
 	c.own = state.CPUCondition(rules, f)
 	return telemetry.Known(telemetry.CPUStatus{
-		State: v.State, Reason: Clean(v.Reason, telemetry.MaxText), Cores: c.info.Cores, CoresBusy: v.CoresBusy,
+		State: v.State, Reason: Clean(v.Reason, telemetry.MaxText), Cores: c.info.Cores, CoresBusy: within(v.CoresBusy, c.info.Cores),
 		UtilizationMean: f.Mean, UtilizationMax: c.use.highest(),
 	})
 }

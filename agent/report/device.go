@@ -48,14 +48,18 @@ func (d *device) add(s state.Sample) {
 	}
 }
 
-// status tells what the device is doing, with the state that the rules gave it.
-func (d *device) status(v *state.DeviceView) telemetry.DeviceStatus {
+// reasons is how much of a record the reasons of all devices may take together: without a bound, those of the most devices that a host can have
+// would not fit, and the host would be unheard.
+const reasons = 64 << 10
+
+// status tells what the device, one of so many, is doing, with the state that the rules gave it.
+func (d *device) status(v *state.DeviceView, of int) telemetry.DeviceStatus {
 	if d == nil {
 		d = &device{}
 	}
 	s := d.last
-	s.ID, s.State, s.Reason = v.Info.ID, v.Verdict.State, Clean(v.Verdict.Reason, telemetry.MaxText)
-	s.Slices, s.SlicesBusy = v.Slices, v.Busy
+	s.ID, s.State, s.Reason = v.Info.ID, v.Verdict.State, Clean(v.Verdict.Reason, min(reasons/of, telemetry.MaxText))
+	s.Slices, s.SlicesBusy = v.Slices, within(v.Busy, v.Slices)
 	s.UtilizationMean, s.UtilizationMax = d.use.mean(), d.use.highest()
 	s.SMActivity, s.TensorActivity, s.MemoryUtilization = d.sm.mean(), d.tensor.mean(), d.memory.mean()
 	s.PowerMean, s.PowerMax = d.power.mean(), d.power.samples.highest()

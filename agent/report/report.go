@@ -157,7 +157,7 @@ func (g *Gatherer) Report(now time.Time, seq int64, rules state.Rules, b Backlog
 	}
 	for i := range g.view.Devices {
 		v := &g.view.Devices[i]
-		r.Devices = append(r.Devices, g.devices[v.Info.ID].status(v))
+		r.Devices = append(r.Devices, g.devices[v.Info.ID].status(v, len(g.view.Devices)))
 	}
 	r.Sources = g.statuses()
 	g.renew(now)

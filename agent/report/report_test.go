@@ -1,6 +1,8 @@
 package report
 
 import (
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -274,6 +276,81 @@ func TestWhatWasReadCanBeSent(t *testing.T) {
 	}
 }
 
+// TestWhateverWasReadCanBeSent gives a gatherer whatever a source could say: a report and an inventory can be made of it, though not all of it be told.
+func TestWhateverWasReadCanBeSent(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := newBench()
+		for range 3 {
+			b.now = b.now.Add(time.Second)
+			r := poll.Reading{Host: &poll.HostReading{}, CPU: &poll.CPUReading{}, Memory: &telemetry.MemoryStatus{}, Power: []poll.PowerReading{{Domain: "psys", Method: "rapl"}}}
+			d := poll.DeviceReading{XIDs: []int64{rapid.Int64Min(0).Draw(t, "XID")}}
+			v := state.DeviceView{Verdict: state.Verdict{State: telemetry.Busy, Reason: rapid.String().Draw(t, "reason")}}
+			for _, one := range []any{r.Host, r.CPU, r.Memory, &r.Power[0], &d, &v.Info, &v.Slices, &v.Busy} {
+				anything(t, reflect.ValueOf(one).Elem())
+			}
+			v.Info.ID, v.Info.Source = "g", "nvml"
+			v.Samples = []state.Sample{{Time: b.now, DeviceReading: &d}}
+			b.Add(poll.Tick{Time: b.now, Results: []poll.Result{{
+				Source: "all", Health: poll.Health{Took: time.Duration(rapid.Int64().Draw(t, "took")), Missed: rapid.Int64Min(0).Draw(t, "missed")},
+				Answers: []poll.Answer{{Time: b.now, Reading: r}},
+			}}}, state.View{Time: b.now, Devices: []state.DeviceView{v}})
+		}
+		var host telemetry.HostInfo
+		anything(t, reflect.ValueOf(&host).Elem())
+		e := telemetry.Encoder{LeaveOut: true}
+		if _, err := e.AppendInventory(nil, b.Inventory(b.now, 1, host)); err != nil {
+			t.Error(err)
+		}
+		if _, err := e.AppendReport(nil, b.report()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestAllDevicesFail wants a report of as many devices as a host can have, all of which fail with many words.
+func TestAllDevicesFail(t *testing.T) {
+	b := newBench()
+	var v state.View
+	for i := range telemetry.MaxDevices {
+		v.Devices = append(v.Devices, state.DeviceView{
+			Info:    telemetry.DeviceInfo{ID: fmt.Sprintf("GPU-5e1d7c2b-9a40-4c1b-8f6e-%012d", i), Source: "nvml"},
+			Verdict: state.Verdict{State: telemetry.Faulty, Reason: "lost: " + strings.Repeat("word ", telemetry.MaxText)},
+			Samples: []state.Sample{{Time: b.now, DeviceReading: &poll.DeviceReading{
+				Utilization: known[telemetry.Permille](1000), SMActivity: known[telemetry.Permille](1000), TensorActivity: known[telemetry.Permille](1000), MemoryUtilization: known[telemetry.Permille](1000),
+				MemoryUsed: known[telemetry.Bytes](150 << 30), Power: known[telemetry.Milliwatts](700_000), Energy: known[telemetry.Millijoules](1e12), Temperature: known[telemetry.Celsius](100),
+				SMClock: known[telemetry.Megahertz](1980), MemoryClock: known[telemetry.Megahertz](3201), Throttle: known[int64](1 << 40), ECCCorrected: known[int64](1 << 30), ECCUncorrected: known[int64](1 << 30),
+				RemapPending: known(true), RemapFailed: known(true), Processes: known[int64](100), XIDs: []int64{79},
+			}}},
+		})
+	}
+	b.Add(poll.Tick{Time: b.now}, v)
+	var e telemetry.Encoder
+	if _, err := e.AppendReport(nil, b.report()); err != nil {
+		t.Error(err)
+	}
+}
+
+// anything sets what can be unknown, and texts, to anything.
+func anything(t *rapid.T, v reflect.Value) {
+	if v.Kind() != reflect.Struct {
+		return
+	}
+	for i := range v.NumField() {
+		switch f, name := v.Field(i), v.Type().Field(i).Name; f.Kind() {
+		case reflect.Struct:
+			anything(t, f)
+		case reflect.Bool:
+			f.SetBool(rapid.Bool().Draw(t, name))
+		case reflect.Int64:
+			f.SetInt(rapid.Int64().Draw(t, name))
+		case reflect.String:
+			if name != "Domain" && name != "Method" { // which are the agent's own
+				f.SetString(rapid.String().Draw(t, name))
+			}
+		}
+	}
+}
+
 func TestForgottenDevicesAreDropped(t *testing.T) {
 	b := newBench()
 	b.card(energy(1))
@@ -291,6 +368,7 @@ func TestMeanLiesWithin(t *testing.T) {
 		for _, v := range values {
 			m.add(known(telemetry.Permille(v)))
 			m.add(telemetry.Opt[telemetry.Permille]{Value: 5000}) // unknown, whatever stands in it
+			m.add(known(telemetry.Permille(1 << 62)))             // of which the sum would overflow
 			lowest, highest = min(lowest, v), max(highest, v)
 		}
 		got, ok := m.mean().Get()

@@ -125,11 +125,12 @@ func (s *Store) EditOrders(now time.Time, edit func(*Orders) error) error {
 	})
 }
 
-// KeepOrders puts orders in place of ones that were not understood, unless somebody has done so meanwhile, or does so now.
+// KeepOrders puts orders in place of ones that were not understood or are gone, unless somebody has done so meanwhile, or does so now.
 func (s *Store) KeepOrders(o Orders) error {
 	err := s.locked(unix.LOCK_NB, func() error {
 		var there Orders
-		if _, err := s.load(ordersFile, &there, func() error { return version(there.Version) }); !errors.Is(err, ErrCorrupt) {
+		info, err := s.load(ordersFile, &there, func() error { return version(there.Version) })
+		if info != nil || err != nil && !errors.Is(err, ErrCorrupt) {
 			return err
 		}
 		return s.SaveOrders(o)
@@ -171,6 +172,24 @@ func (s *Store) Writable() error {
 		return err
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// sweepAfter is how old a file must be that is half written before nobody is writing it any more.
+const sweepAfter = time.Minute
+
+// Sweep removes what a process left that was killed while it wrote.
+func (s *Store) Sweep(now time.Time) error {
+	var errs []error
+	for _, pattern := range []string{"." + devicesFile + "-*", "." + ordersFile + "-*", ".check-*"} {
+		left, err := filepath.Glob(filepath.Join(s.Dir, pattern))
+		errs = append(errs, err)
+		for _, path := range left {
+			if info, err := os.Lstat(path); err == nil && now.Sub(info.ModTime()) > sweepAfter {
+				errs = append(errs, os.Remove(path))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // load reads a file into v. A file that is absent leaves v as it is.

@@ -39,6 +39,38 @@ func TestStoreKeepsDevices(t *testing.T) {
 	}
 }
 
+// TestStoreSweeps removes what a killed process left, and nothing that somebody may be writing, nor anything else.
+func TestStoreSweeps(t *testing.T) {
+	s := &Store{Dir: t.TempDir()}
+	now := time.Now()
+	for name, age := range map[string]time.Duration{
+		".devices.json-1": time.Hour, ".drain.json-2": time.Hour, ".check-3": time.Hour, ".devices.json-4": time.Second,
+		"devices.json": time.Hour, "drain.json": time.Hour, ".other-5": time.Hour,
+	} {
+		path := filepath.Join(s.Dir, name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, now.Add(-age), now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Sweep(now); err != nil {
+		t.Fatal(err)
+	}
+	all, err := os.ReadDir(s.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, e := range all {
+		left = append(left, e.Name())
+	}
+	if d := cmp.Diff([]string{".devices.json-4", ".other-5", "devices.json", "drain.json"}, left); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestStoreSetsAsideWhatItDoesNotUnderstand(t *testing.T) {
 	for name, text := range map[string]string{
 		"truncated": `{"version":1,"devices":[{"info"`,

@@ -74,6 +74,7 @@ func (p *program) check(ctx context.Context, r *check.Report, wanted func(string
 	}
 	if wanted("identity") {
 		checkIdentity(r, c)
+		checkClock(r, time.Now())
 	}
 	var remembered []state.Device
 	var orders state.Orders

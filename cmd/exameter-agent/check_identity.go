@@ -8,6 +8,7 @@ import (
 
 	"github.com/exameter/exameter/agent"
 	"github.com/exameter/exameter/internal/check"
+	"github.com/exameter/exameter/telemetry"
 )
 
 // checkIdentity says who this host is, and looks for signs that it shares its identity with others.
@@ -27,6 +28,14 @@ func checkIdentity(r *check.Report, c agent.Config) {
 		}
 	}
 	r.OK("system", "%s, kernel %s, %s", orUnknown(r, id.Info.OS), orUnknown(r, id.Info.Kernel), orUnknown(r, id.Info.Arch))
+}
+
+// checkClock sees whether a record can be made at a time such as the clock shows.
+func checkClock(r *check.Report, now time.Time) {
+	if telemetry.ValidTime(now) != nil {
+		r.Fail("clock", "this host's clock shows %s, at which no report can be made", now.UTC().Format(time.DateTime))
+		r.Do("set it: timedatectl set-time, chrony or systemd-timesyncd; and see why it was lost: hwclock, the board's battery")
+	}
 }
 
 // cloneAge is how much older than the keys of this host's ssh daemon a machine id may be. Both are made when a system is installed or first

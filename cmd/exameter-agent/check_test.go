@@ -105,6 +105,19 @@ func TestCheckInChinese(t *testing.T) {
 	}
 }
 
+func TestClockThatWasLost(t *testing.T) {
+	for now, want := range map[time.Time]string{
+		time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC): "",
+		time.Unix(75, 0): "FAIL  clock             this host's clock shows 1970-01-01 00:01:15, at which no report can be made\n                        → set it",
+	} {
+		var out bytes.Buffer
+		r := &check.Report{Out: &out}
+		if checkClock(r, now); !strings.HasPrefix(out.String(), want) || r.Failed() != (want != "") {
+			t.Errorf("%s: got\n%s", now, &out)
+		}
+	}
+}
+
 func TestClonedHost(t *testing.T) {
 	install := time.Now().Add(-90 * 24 * time.Hour)
 	for name, c := range map[string]struct {

@@ -4,7 +4,7 @@ package main
 // kernel and Kafka say stays as they say it.
 var chinese = map[string]string{
 	"configuration": "配置", "identity": "身份", "system": "系统", "state": "状态目录", "orders": "停用指令", "source": "来源", "sources": "来源",
-	"device": "设备", "topic": "主题", "topics": "主题", "queue": "队列", "spool": "暂存区", "brokers": "Kafka 节点",
+	"clock": "时钟", "device": "设备", "topic": "主题", "topics": "主题", "queue": "队列", "spool": "暂存区", "brokers": "Kafka 节点",
 	"unknown": "未知", "free": "空闲", "busy": "占用", "drained": "停用", "faulty": "故障",
 
 	"chgrp %s %s && chmod 0640 %s":                                           "chgrp %s %s && chmod 0640 %s",
@@ -17,6 +17,9 @@ var chinese = map[string]string{
 	"if other hosts were made from the same image: rm /etc/machine-id && systemd-machine-id-setup on each, then restart": "若有其他主机由同一镜像制成：在每台上 rm /etc/machine-id && systemd-machine-id-setup，然后重启",
 	"the id in %s was written by hand, and other hosts may have it too":                                                  "%s 中的标识是手写的，其他主机可能也有",
 	"%s is of %s and this host's ssh keys are of %s: the host may be a copy of another that has the same id":             "%s 的日期为 %s，而本机 ssh 密钥的日期为 %s：本机可能复制自另一台标识相同的主机",
+
+	"this host's clock shows %s, at which no report can be made":                                                       "本机时钟显示 %s，无法在此时间生成报告",
+	"set it: timedatectl set-time, chrony or systemd-timesyncd; and see why it was lost: hwclock, the board's battery": "校准时钟：timedatectl set-time、chrony 或 systemd-timesyncd；并查明时间为何丢失：hwclock、主板电池",
 
 	"%s can be written": "%s 可写",
 	"install -d -o %s -g %s -m 0750 %s, or name another directory: paths.state":                     "install -d -o %s -g %s -m 0750 %s，或另指定目录：paths.state",

@@ -87,12 +87,17 @@ func (c *Config) Dialer(clientID string) (*kafka.Dialer, error) {
 // Client pools connections, for writers and administration, and looks at the cluster afresh after a failure. Call CloseIdleConnections on its
 // transport at the end.
 func (c *Config) Client(clientID string) (*kafka.Client, *kafka.Transport, error) {
+	return c.Successor(clientID, &Turn{})
+}
+
+// Successor is a client that goes on with the turn of the one before it.
+func (c *Config) Successor(clientID string, turn *Turn) (*kafka.Client, *kafka.Transport, error) {
 	t, m, err := c.credentials()
 	if err != nil {
 		return nil, nil, err
 	}
 	tr := &kafka.Transport{ClientID: clientID, TLS: t, SASL: m, DialTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute, MetadataTTL: 5 * time.Minute}
-	return &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: afresh{tr}, Timeout: 15 * time.Second}, tr, nil
+	return &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: &afresh{tr, c.Brokers, turn}, Timeout: 15 * time.Second}, tr, nil
 }
 
 func (c *Config) credentials() (*tls.Config, sasl.Mechanism, error) {

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,8 +17,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ready says whether the service has said that it works.
+var ready atomic.Bool
+
 // Ready says that the service works.
-func Ready() { notify(daemon.SdNotifyReady) }
+func Ready() {
+	ready.Store(true)
+	notify(daemon.SdNotifyReady)
+}
 
 // Reloading says that the configuration is being read anew; Ready ends it.
 func Reloading() {
@@ -57,7 +64,8 @@ func Watchdog() func() {
 }
 
 // Signals carries out what systemd asks for while a service runs: it calls reload at each SIGHUP and says so, and says that the service
-// stops when ctx ends. The function it returns waits until that was said.
+// stops when ctx ends. The function it returns waits until that was said. Of a reload before the service has said that it works, nothing is
+// said: its end would be taken for the end of the start.
 func Signals(ctx context.Context, reload func()) (wait func()) {
 	hups := make(chan os.Signal, 1)
 	signal.Notify(hups, syscall.SIGHUP)
@@ -71,6 +79,10 @@ func Signals(ctx context.Context, reload func()) (wait func()) {
 				Stopping()
 				return
 			case <-hups:
+				if !ready.Load() {
+					reload()
+					continue
+				}
 				Reloading()
 				reload()
 				Ready()

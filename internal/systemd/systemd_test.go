@@ -35,20 +35,35 @@ func listen(t *testing.T) func() string {
 	}
 }
 
-// TestSignals reloads and stops, in the order that systemd wants to hear.
+// TestSignals reloads and stops, in the order that systemd wants to hear. A reload before the service works must not say that it does.
 func TestSignals(t *testing.T) {
 	heard := listen(t)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	wait := Signals(ctx, func() { Status("within\nthe reload") })
-	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"RELOADING=1\nMONOTONIC_USEC=", "STATUS=within the reload", "READY=1"} {
-		if got := heard(); !strings.HasPrefix(got, want) {
-			t.Errorf("heard %q, want %q", got, want)
+	hears := func(wants ...string) {
+		t.Helper()
+		for _, want := range wants {
+			if got := heard(); !strings.HasPrefix(got, want) {
+				t.Errorf("heard %q, want %q", got, want)
+			}
 		}
 	}
+	hangUp := func() {
+		t.Helper()
+		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ready.Store(false)
+	hangUp()
+	hears("STATUS=within the reload")
+	hangUp()
+	hears("STATUS=within the reload")
+	Ready()
+	hears("READY=1")
+	hangUp()
+	hears("RELOADING=1\nMONOTONIC_USEC=", "STATUS=within the reload", "READY=1")
 	stop()
 	wait()
 	if got := heard(); got != "STOPPING=1" {
