@@ -81,6 +81,32 @@ func TestWrongClock(t *testing.T) {
 	}
 }
 
+// TestFenceOfWrongClock lets the last record of a part be of a broker whose clock is an hour ahead. Its owner dies, and the group is made anew: who is
+// elected in it waits ten seconds by the right clock, and no hour.
+func TestFenceOfWrongClock(t *testing.T) {
+	v := New()
+	for i, tc := range []struct {
+		instance   string
+		generation int32
+		sequence   int64
+		after      time.Duration
+		want       Outcome
+	}{
+		{"one", 7, 1, time.Hour, Folded},
+		{"two", 1, 2, 2 * time.Second, Fenced},
+		{"two", 1, 3, 12 * time.Second, Fenced},
+		{"two", 1, 4, 12*time.Second + time.Millisecond, Folded},
+		{"one", 7, 5, 13 * time.Second, Folded}, // as little as clocks may differ is no wrong clock
+		{"two", 1, 6, 10*time.Second + 500*time.Millisecond, Fenced},
+		{"two", 1, 7, 23 * time.Second, Fenced},
+	} {
+		outcome, err := v.Apply([]byte("guian/0"), record(t, tc.instance, tc.generation, tc.sequence, 3, 1, 1000), int64(i), start.Add(tc.after))
+		if outcome != tc.want {
+			t.Errorf("record %d of %s: %s, %v; want %s", i, tc.instance, outcome, err, tc.want)
+		}
+	}
+}
+
 // TestSum adds two parts of a centre up, and lets one fall behind.
 func TestSum(t *testing.T) {
 	v := New()
