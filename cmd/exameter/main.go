@@ -33,14 +33,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return root.ExecuteContext(ctx)
 }
 
-// code prints an error and turns it into the program's exit status: 0 fine, 1 failed, 2 usage.
+// code prints an error, which may have the words of whoever answered, and turns it into the program's exit status: 0 fine, 1 failed, 2 usage.
 func code(err error, stderr io.Writer) int {
 	var usage *usageError
+	say := func() { fmt.Fprintf(stderr, "exameter: %s\n", printableLines(err.Error())) }
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "exameter: %v\n", err)
+		say()
 		if usage.command != "" {
 			fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", usage.command)
 		}
@@ -48,7 +49,7 @@ func code(err error, stderr io.Writer) int {
 	case errors.Is(err, errSaid):
 		return 1
 	default:
-		fmt.Fprintf(stderr, "exameter: %v\n", err)
+		say()
 		return 1
 	}
 }
