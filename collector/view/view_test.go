@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,6 +106,38 @@ func TestFenceOfWrongClock(t *testing.T) {
 			t.Errorf("record %d of %s: %s, %v; want %s", i, tc.instance, outcome, err, tc.want)
 		}
 	}
+}
+
+// TestOtherVersions reads what collectors of other versions write. What they added is skipped; another schema is left out, fences nothing, and lets the part fall behind.
+func TestOtherVersions(t *testing.T) {
+	v := New()
+	offset := int64(0)
+	say := func(key, value string, at time.Time, want Outcome) {
+		t.Helper()
+		outcome, err := v.Apply([]byte(key), []byte(value), offset, at)
+		if offset++; outcome != want || (outcome == Refused) != (err != nil) {
+			t.Errorf("%s %s: %s, %v", key, value, outcome, err)
+		}
+	}
+	sums := string(record(t, "one", 3, 1, 3, 1, 1000))
+	say("guian/0", strings.Replace(sums, "{", `{"colour":"red","shape_of_things":[{"x":1}],`, 1), start, Folded)
+	doc, _ := answer(t, v)
+	if doc.Total.Devices.Rated != 4 || doc.Parts.Current != 1 {
+		t.Errorf("with fields that are not known: %+v", doc.Total.Devices)
+	}
+	later := start.Add(4 * time.Second)
+	for key, value := range map[string]string{
+		"guian/0":       strings.Replace(string(record(t, "two", 9, 1, 0, 1, 1000)), `"schema":1`, `"schema":2`, 1),
+		"guian/0/owner": `{"schema":2,"instance":"two","generation":9,"sequence":2}`,
+		"guian/0/3":     `{"schema":2,"instance":"two","generation":9,"sequence":3}`,
+	} {
+		say(key, value, later, Refused)
+	}
+	doc, _ = answer(t, v)
+	if doc.Total.Devices.Rated != 4 || doc.Parts.Behind != 1 || doc.Total.Age.Max != 5 {
+		t.Errorf("after another schema: %+v, %+v, %+v", doc.Total.Devices, doc.Parts, doc.Total.Age)
+	}
+	say("guian/0", string(record(t, "one", 3, 2, 3, 1, 1000)), later, Folded)
 }
 
 // TestSum adds two parts of a centre up, and lets one fall behind.
