@@ -314,6 +314,10 @@ func TestStandaloneKeepsTheFleet(t *testing.T) {
 		if err := cmd.Process.Signal(end); err != nil {
 			t.Fatal(err)
 		}
+		if end == os.Interrupt { // as timeout(1) sends it: to the program, and to its group
+			time.Sleep(2 * time.Millisecond)
+			_ = cmd.Process.Signal(end)
+		}
 		if err := cmd.Wait(); (err == nil) != (end == os.Interrupt) {
 			t.Errorf("after %s: %v", end, err)
 		}
