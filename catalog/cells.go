@@ -81,8 +81,11 @@ func decimal(s string, places int, limit int64) (int64, error) {
 	return n, nil
 }
 
-// parseTflops reads TFLOPS or TOPS as whole Mflop/s. A device beyond 1 Eflops is a mistake of units.
-func parseTflops(s string) (int64, error) { return decimal(s, 6, 1e6) }
+// MaxPeak is beyond the peak of any device or core, in Mflop/s: one beyond 1 Eflops is a mistake of units.
+const MaxPeak = 1_000_000_000_000
+
+// parseTflops reads TFLOPS or TOPS as whole Mflop/s.
+func parseTflops(s string) (int64, error) { return decimal(s, 6, MaxPeak/1_000_000) }
 
 // parseGiB reads GiB.
 func parseGiB(s string) (telemetry.Bytes, error) {

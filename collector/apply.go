@@ -89,6 +89,9 @@ func (w *worker) applyReport(p *part, b *consume.Batch, rec *consume.Record, at 
 		return err
 	}
 	a.results[reports][p.fleet.ApplyReport(b.Centre, &a.report, at)].Inc()
+	if !p.begun {
+		p.tally.note(rec.Offset, p.fleet.Heard())
+	}
 	return nil
 }
 

@@ -85,6 +85,7 @@ type collector struct {
 	view    *view.View
 	partial chan *consume.Batch
 	heard   time.Time // when the last partials were read
+	foreign time.Time // when it was said last that some cannot be read
 
 	consumer   *consume.Consumer
 	quarantine *quarantine.Quarantine

@@ -35,7 +35,7 @@ type part struct {
 	when       time.Time
 	checked    time.Time // when the fleet was recounted last
 
-	dropped, xids int64 // what was counted of the fleet's
+	tally tally
 }
 
 // newPart begins a part anew.
@@ -69,6 +69,7 @@ func (p *part) step(v *view.View, a *author) ([]record, error) {
 		all = p.announcer.read(&s, a.now)
 	case p.takeover > 0 && s.Writer == a.instance && s.Last >= p.takeover:
 		p.begun = true
+		p.tally.begin(v.Part(p.id.Centre, p.id.Number)) // of the owner before: this one has published none
 		p.announcer.begin(a.instance, &s, p.fleet.Changes())
 	case a.now.Sub(p.said) >= publishEvery:
 		return p.take(a)

@@ -118,7 +118,7 @@ func (w *worker) round() {
 	for _, id := range w.order {
 		if p := w.parts[id]; p != nil && w.c.consumer.Rebuilt(id, p.epoch) {
 			one := p.fleet.Stats()
-			w.heard(p, &one)
+			w.heard(p)
 			if stats[id.Centre] == nil {
 				stats[id.Centre] = new(fleet.Stats)
 			}
@@ -129,10 +129,13 @@ func (w *worker) round() {
 }
 
 // heard counts what agents of a part said they dropped and saw since it was looked at last.
-func (w *worker) heard(p *part, s *fleet.Stats) {
-	w.c.metrics.Dropped.WithLabelValues(p.id.Centre).Add(float64(s.DroppedRecords - p.dropped))
-	w.c.metrics.XIDs.WithLabelValues(p.id.Centre).Add(float64(s.XIDErrors - p.xids))
-	p.dropped, p.xids = s.DroppedRecords, s.XIDErrors
+func (w *worker) heard(p *part) {
+	if !p.begun {
+		return
+	}
+	grown := p.tally.grown(p.fleet.Heard())
+	w.c.metrics.Dropped.WithLabelValues(p.id.Centre).Add(float64(grown.DroppedRecords))
+	w.c.metrics.XIDs.WithLabelValues(p.id.Centre).Add(float64(grown.XIDErrors))
 }
 
 func (w *worker) step() {

@@ -165,9 +165,11 @@ const (
 func (p *Province) Darken(id string, dark bool) bool {
 	for _, c := range p.centres {
 		if c.ID == id {
-			if c.ordered.Store(orderedLight); dark {
-				c.ordered.Store(orderedDark)
+			order := int32(orderedLight)
+			if dark {
+				order = orderedDark
 			}
+			c.ordered.Store(order)
 			return true
 		}
 	}

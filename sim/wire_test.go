@@ -115,7 +115,8 @@ func settle(t *testing.T, addr string, p *sim.Province, staleAfter, within time.
 }
 
 func TestCollectorAgreesWithLedger(t *testing.T) {
-	const staleAfter = 6 * time.Second
+	// What was said has to be told before it is old: the time that a machine with much else to do may take is bound by this.
+	const staleAfter = 20 * time.Second
 	p, err := sim.New(sim.Spec{Seed: 11, Hosts: 240, Interval: time.Second, Speed: 900}, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +129,7 @@ func TestCollectorAgreesWithLedger(t *testing.T) {
 	if err := d.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	doc := settle(t, addr, p, staleAfter, 4*time.Second)
+	doc := settle(t, addr, p, staleAfter, staleAfter-2*time.Second)
 	total := doc.Total
 	if total.Hosts.Rated != 240 || total.Eflops.Busy == 0 || total.Eflops.Free == 0 || total.Devices.Drained == 0 || total.Devices.Faulty == 0 || total.Devices.Unpriced == 0 {
 		t.Errorf("the history shows too little: %+v", total)

@@ -202,7 +202,7 @@ func (a *asking) show(s *screen, text []byte, doc printed, trouble error, l look
 	case trouble != nil && a.output.value != "table":
 		return nil
 	case trouble != nil: // What was shown is old now, and so it goes.
-		return s.show(fmt.Appendf(nil, "%s  %v\n", stamp(l.now), trouble), 0)
+		return s.show(fmt.Appendf(nil, "%s  %s\n", stamp(l.now), printableLines(trouble.Error())), 0)
 	case a.output.value == "table":
 		kept := 0
 		if k, says := doc.(keeper); says {

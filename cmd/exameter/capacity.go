@@ -173,7 +173,7 @@ func documentText(doc *client.Capacity, l look) (string, error) {
 
 // footing says which figures these are.
 func footing(h *client.Head, l look) string {
-	return l.t("Eflops, dense peak, precision %s, kind %s; as of %s, revision %d, catalogue %s", h.Precision, h.Kind, stamp(h.AsOf), h.Revision, printable(h.Catalogue))
+	return l.t("Eflops, dense peak, precision %s, kind %s; as of %s, revision %d, catalogue %s", printable(h.Precision), printable(h.Kind), stamp(h.AsOf), h.Revision, printable(h.Catalogue))
 }
 
 // labels are a group's values of the dimensions.

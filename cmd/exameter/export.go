@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -87,7 +88,8 @@ func (f *exportFlags) run(cmd *cobra.Command) error {
 
 var poolLabels = []string{"centre", "cluster", "kind", "vendor", "model", "class", "domestic"}
 
-// poolMetrics are pools in Prometheus' text format. Lines of one name, which differ in their peak alone, are added up.
+// poolMetrics are pools in Prometheus' text format. Lines of one name, which differ in their peak alone, are added up, and the oldest of their reports
+// is that of the name.
 func poolMetrics(doc *client.Pools, gangs []int) ([]byte, error) {
 	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
@@ -100,6 +102,7 @@ func poolMetrics(doc *client.Pools, gangs []int) ([]byte, error) {
 	age := gauge("exameter_pool_report_age_seconds", "Age of the oldest report that a pool's figures rest on, at exameter_export_as_of_timestamp_seconds.", poolLabels...)
 	revision := gauge("exameter_export_revision", "Revision of the figures.")
 	asOf := gauge("exameter_export_as_of_timestamp_seconds", "As of when the figures are. Those of an export that stands still are old.")
+	oldest := map[string]float64{}
 	for i := range doc.Pools {
 		p := &doc.Pools[i]
 		name := []string{p.Centre, p.Cluster, p.Kind, p.Vendor, p.Model, p.Class, p.Domestic}
@@ -118,8 +121,9 @@ func poolMetrics(doc *client.Pools, gangs []int) ([]byte, error) {
 		}
 		hosts.WithLabelValues(at("rated")...).Add(float64(p.Hosts.Rated))
 		hosts.WithLabelValues(at("online")...).Add(float64(p.Hosts.Online))
-		if p.Age != nil {
-			age.WithLabelValues(name...).Set(p.Age.Max)
+		if key := strings.Join(name, "\x00"); p.Age != nil {
+			oldest[key] = max(oldest[key], p.Age.Max)
+			age.WithLabelValues(name...).Set(oldest[key])
 		}
 	}
 	revision.WithLabelValues().Set(float64(doc.Revision))

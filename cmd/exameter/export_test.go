@@ -13,6 +13,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/exameter/exameter/client"
 	"github.com/exameter/exameter/dashboards"
 	"github.com/exameter/exameter/test/stub"
 )
@@ -73,6 +74,19 @@ func TestExportPrometheus(t *testing.T) {
 		if strings.HasPrefix(line, "exameter_pool_flops{") && strings.Contains(line, "newcomer") {
 			t.Errorf("a pool without a price is worth something: %s", line)
 		}
+	}
+}
+
+// TestExportPrometheusOldest adds up lines that differ in their peak alone: the name is as old as the oldest of them.
+func TestExportPrometheusOldest(t *testing.T) {
+	doc := &client.Pools{Pools: make([]client.Pool, 3)}
+	doc.Pools[0].Age, doc.Pools[1].Age = &client.Age{Max: 40}, &client.Age{Max: 3}
+	text, err := poolMetrics(doc, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), `vendor=""} 40`) {
+		t.Errorf("in\n%s", text)
 	}
 }
 

@@ -141,7 +141,7 @@ func (d hostsTable) lines(t *table, h *client.Host, l look) {
 			power = fmt.Sprintf("%.0f W", *v.PowerW)
 		}
 		t.add(printable(h.Centre), printable(h.Name), printable(h.Host), printable(v.ID), printable(v.Vendor), printable(v.Model),
-			l.t(v.State), printable(v.Reason), power, percent(v.Activity), seconds(h.AgeS))
+			printable(l.t(v.State)), printable(v.Reason), power, percent(v.Activity), seconds(h.AgeS))
 		if v.State == "faulty" || v.State == "stale" {
 			t.mark(&t.faint)
 		}

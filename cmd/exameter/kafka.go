@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/spf13/cobra"
@@ -60,6 +61,16 @@ func createTopics(ctx context.Context, cfg broker.Config, topics []broker.Topic,
 		return err
 	})
 	return made, err
+}
+
+// once drops what a list of centres has a second time, which Kafka would refuse to make.
+func once(centres []string) (out []string) {
+	for _, c := range centres {
+		if !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // centresTopics are the topics of some centres and the shared ones.

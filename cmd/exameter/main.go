@@ -10,16 +10,23 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // version is set by the build.
 var version = "dev"
 
+// oneSignal is how long signals count as one: timeout(1) sends its own to the program and then to the whole group. One that comes later ends the
+// program at once.
+const oneSignal = time.Second
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// The second signal ends the program at once.
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() {
+		time.Sleep(oneSignal)
+		stop()
+	})
 	os.Exit(code(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr), os.Stderr))
 }
 
@@ -33,14 +40,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return root.ExecuteContext(ctx)
 }
 
-// code prints an error and turns it into the program's exit status: 0 fine, 1 failed, 2 usage.
+// code prints an error, which may have the words of whoever answered, and turns it into the program's exit status: 0 fine, 1 failed, 2 usage.
 func code(err error, stderr io.Writer) int {
 	var usage *usageError
+	say := func() { fmt.Fprintf(stderr, "exameter: %s\n", printableLines(err.Error())) }
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "exameter: %v\n", err)
+		say()
 		if usage.command != "" {
 			fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", usage.command)
 		}
@@ -48,7 +56,7 @@ func code(err error, stderr io.Writer) int {
 	case errors.Is(err, errSaid):
 		return 1
 	default:
-		fmt.Fprintf(stderr, "exameter: %v\n", err)
+		say()
 		return 1
 	}
 }

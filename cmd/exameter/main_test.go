@@ -6,8 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +159,7 @@ func TestUsage(t *testing.T) {
 		{"simulate", 2, "no broker"},
 		{"simulate --hosts 0 --brokers a:1", 2, "above zero"},
 		{"simulate --hosts -4 --brokers a:1", 2, "-4 hosts"},
+		{"simulate --for -1s --brokers a:1", 2, "-1s is below zero"},
 		{"simulate --speed NaN --brokers a:1", 2, "speed NaN"},
 		{"simulate --centres atlantis --brokers a:1", 2, `"atlantis"`},
 		{"demo --hosts 0", 2, "above zero"},
@@ -210,6 +214,48 @@ func TestTableAlignsWideCharacters(t *testing.T) {
 func TestNamesCannotMoveTheCursor(t *testing.T) {
 	if got := printable("a\x1b[2Jb\u009bc\r\n贵"); got != "a\uFFFD[2Jb\uFFFDc\uFFFD\uFFFD贵" {
 		t.Errorf("got %q", got)
+	}
+	if got := printable("a\u202eb\u2066c"); got != "a\uFFFDb\uFFFDc" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestAnswersCannotMoveTheCursor asks what answers with a terminal's orders wherever it may answer in words.
+func TestAnswersCannotMoveTheCursor(t *testing.T) {
+	const order = `\u001b[2J\u009bH\u202e`
+	head := `"revision":1,"as_of":"2026-11-23T08:00:00Z","catalogue":"` + order + `","precision":"` + order + `","kind":"` + order + `"`
+	host := `{"centre":"` + order + `","cluster":"` + order + `","host":"` + order + `","name":"` + order + `","devices":[{"id":"` + order + `","state":"` + order +
+		`","reason":"` + order + `","vendor":"` + order + `","model":"` + order + `"}]}`
+	pool := `{"rank":1,"centre":"` + order + `","cluster":"` + order + `","vendor":"` + order + `","model":"` + order + `","short":"` + order + `"}`
+	status := http.StatusOK
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/centres" { // in no words of HTTP at all
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\x1b[2J\r\n\r\n")
+				c.Close()
+			}
+			return
+		}
+		w.WriteHeader(status)
+		fmt.Fprintf(w, `{%s,"detail":"%s","short":"%s","hosts":[%s],"missing":[{"centre":"%s","owner":"%s","why":"%s"}],"pools":[%s]}`, head, order, order, host, order, order, order, pool)
+	}))
+	defer server.Close()
+	for _, status = range []int{http.StatusOK, http.StatusBadRequest} {
+		for _, args := range [][]string{{"hosts"}, {"hosts", "--devices"}, {"match", "--count", "1"}, {"centres"}, {"export", "slurm"}, {"capacity"}, {"match", "--count", "1", "--watch"}} {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			if slices.Contains(args, "--watch") {
+				ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+			}
+			out, said, _ := exameterUntil(ctx, append(args, "--collector", server.URL)...)
+			cancel()
+			if out+said == "" {
+				t.Errorf("%v, %d: nothing is said", args, status)
+			}
+			if at := strings.IndexAny(out+said, "\x1b\u009b\u202e"); at >= 0 {
+				t.Errorf("%v, %d: %.60q", args, status, (out + said)[at:])
+			}
+		}
 	}
 }
 

@@ -97,6 +97,9 @@ func (f *simulateFlags) run(cmd *cobra.Command) error {
 	if f.hosts == 0 || f.interval == 0 || f.speed == 0 {
 		return misused(cmd, "--hosts, --interval and --speed are above zero")
 	}
+	if f.forTime < 0 {
+		return misused(cmd, "--for: %s is below zero", f.forTime)
+	}
 	if f.partitions < 1 || f.replicas < 1 {
 		return misused(cmd, "--partitions and --replicas are above zero")
 	}

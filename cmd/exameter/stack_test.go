@@ -205,7 +205,7 @@ func TestTopicsAndSimulate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	out, said, status := exameter(t, "topics", "create", "--brokers", b.Addr(), "--centre", "guian-north,zunyi-east", "--partitions", "2", "--replicas", "1")
+	out, said, status := exameter(t, "topics", "create", "--brokers", b.Addr(), "--centre", "guian-north,zunyi-east,guian-north", "--partitions", "2", "--replicas", "1")
 	if status != 0 || strings.Count(out, "made exameter.v1.") != 7 {
 		t.Fatalf("status %d: %s%s", status, out, said)
 	}
@@ -253,7 +253,7 @@ func TestTopicsPrint(t *testing.T) {
 func standalone(t *testing.T, dir, kafka, listen string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	args := []string{"standalone", "--data", dir, "--centre", "zunyi-east,bijie-west", "--listen-kafka", kafka, "--listen", listen}
+	args := []string{"standalone", "--data", dir, "--centre", "zunyi-east,bijie-west,zunyi-east", "--listen-kafka", kafka, "--listen", listen}
 	cmd.Env = append(os.Environ(), child+"="+strings.Join(args, "\n"))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -313,6 +313,10 @@ func TestStandaloneKeepsTheFleet(t *testing.T) {
 	for _, end := range []os.Signal{os.Kill, os.Interrupt, os.Kill} {
 		if err := cmd.Process.Signal(end); err != nil {
 			t.Fatal(err)
+		}
+		if end == os.Interrupt { // as timeout(1) sends it: to the program, and to its group
+			time.Sleep(2 * time.Millisecond)
+			_ = cmd.Process.Signal(end)
 		}
 		if err := cmd.Wait(); (err == nil) != (end == os.Interrupt) {
 			t.Errorf("after %s: %v", end, err)

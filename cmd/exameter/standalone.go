@@ -75,6 +75,7 @@ func (f *standaloneFlags) check(cmd *cobra.Command) (open bool, err error) {
 			return false, misused(cmd, "--centre: %w", err)
 		}
 	}
+	f.centres = once(f.centres)
 	host, _, err := net.SplitHostPort(f.listenKafka)
 	if err != nil {
 		return false, misused(cmd, "--listen-kafka: %q is not host:port", f.listenKafka)

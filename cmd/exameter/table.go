@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/mattn/go-runewidth"
 )
@@ -78,12 +79,21 @@ func (t *table) line(b *strings.Builder, row []string, width []int, style string
 	b.WriteByte('\n')
 }
 
-// printable keeps a name that some host sent from moving the cursor.
+// printable keeps a name that some host sent from moving the cursor, and from turning round what stands beside it.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return '\uFFFD'
 		}
 		return r
 	}, s)
+}
+
+// printableLines is printable for what may have several lines, as errors have.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }

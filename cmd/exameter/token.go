@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -56,17 +58,20 @@ func (f *tokenFlags) run(cmd *cobra.Command, name string) error {
 	}
 	fmt.Fprintln(cmd.ErrOrStderr(), "the token, which is shown this once:")
 	fmt.Fprintln(cmd.ErrOrStderr(), token)
-	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "  - name: %q\n    sha256: %s\n    scopes: [", name, entry.SHA256)
+	var text strings.Builder
+	fmt.Fprintf(&text, "  - name: %q\n    sha256: %s\n    scopes: [", name, entry.SHA256)
 	for i, s := range scopes {
 		if i > 0 {
-			fmt.Fprint(out, ", ")
+			text.WriteString(", ")
 		}
-		fmt.Fprint(out, s)
+		text.WriteString(string(s))
 	}
-	fmt.Fprintln(out, "]")
+	text.WriteString("]\n")
 	if f.expires != "" {
-		fmt.Fprintf(out, "    expires: %q\n", f.expires)
+		fmt.Fprintf(&text, "    expires: %q\n", f.expires)
+	}
+	if _, err := io.WriteString(cmd.OutOrStdout(), text.String()); err != nil {
+		return fmt.Errorf("the token is worth nothing, as its entry could not be written: %w", err)
 	}
 	return nil
 }

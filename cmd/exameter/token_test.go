@@ -36,6 +36,14 @@ func TestTokenNew(t *testing.T) {
 	if err != nil || len(l.Tokens) != 2 || l.Tokens[0].Name != "dispatch: the first" || len(l.Tokens[1].Scopes) != 2 || l.Tokens[1].Expires != "2027-12-31" {
 		t.Fatalf("%+v, %v\n%s", l, err, text)
 	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	if err := run(t.Context(), []string{"token", "new", "a"}, strings.NewReader(""), full, &bytes.Buffer{}); err == nil {
+		t.Error("an entry that could not be written is no error")
+	}
 	for _, args := range [][]string{{"a", "--scope", "write"}, {"a", "--expires", "soon"}, {""}, {}} {
 		cmd := rootCommand()
 		cmd.SetOut(&bytes.Buffer{})

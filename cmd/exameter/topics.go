@@ -119,6 +119,7 @@ func (f *topicsFlags) run(cmd *cobra.Command) error {
 			return misused(cmd, "--centre: %w", err)
 		}
 	}
+	f.centres = once(f.centres)
 	if f.partitions < 1 || f.partitions > 10_000 {
 		return misused(cmd, "--partitions: %d is not within 1 and 10000", f.partitions)
 	}

@@ -39,6 +39,14 @@ func (f *Fleet) hear(h *host, r *telemetry.Report) {
 	f.markFailing(h, failing)
 }
 
+// Heard is what agents said they dropped and saw, since the fleet heard of their hosts.
+type Heard struct {
+	DroppedRecords, XIDErrors int64
+}
+
+// Heard returns the part of Stats that reports make grow.
+func (f *Fleet) Heard() Heard { return Heard{f.stats.DroppedRecords, f.stats.XIDErrors} }
+
 // xids adds up the errors of all devices; ok is false where none of them tells, or where one tells a number that cannot be.
 func xids(r *telemetry.Report) (sum int64, ok bool) {
 	for i := range r.Devices {

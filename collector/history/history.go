@@ -4,6 +4,7 @@ package history
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,14 +100,22 @@ func ParseKey(key string) (scope string, tier, slot int, ok bool) {
 // maxScopes bounds what foreign records can make a history hold.
 const maxScopes = 1024
 
+// sweepEvery is how often is looked for scopes that are gone.
+const sweepEvery = time.Minute
+
 // History is the points of all scopes. Any number of goroutines may use it.
 type History struct {
+	now    func() time.Time
 	mu     sync.RWMutex
 	scopes map[string]*rings
+	swept  time.Time
 }
 
 // rings are a scope's points by tier and slot. They are made whole, so that a collector takes from the first day what it will take.
-type rings [len(Tiers)][]entry
+type rings struct {
+	tiers [len(Tiers)][]entry
+	put   time.Time // when a point was taken last
+}
 
 type entry struct {
 	point Point // of the zero time where there is none
@@ -117,33 +126,45 @@ type entry struct {
 const SizeOfScope = 448 << 10
 
 // New makes an empty history.
-func New() *History { return &History{scopes: map[string]*rings{}} }
+func New() *History { return &History{now: time.Now, scopes: map[string]*rings{}} }
 
 // Put takes a point; noted says that it stands in the topic. It reports whether the point was new to its slot: one of an earlier turn is
-// not, nor is a second one of the same turn, unless it alone stands in the topic.
+// not, nor is a second one of the same turn, unless it alone stands in the topic. What the topic has of a scope that is gone, points older
+// than Kept, is not taken either.
 func (h *History) Put(scope string, tier int, p Point, noted bool) bool {
 	slot, turn := Tiers[tier].Slot(p.At)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	now := h.now()
+	h.sweep(now)
 	of := h.scopes[scope]
 	if of == nil {
-		if len(h.scopes) >= maxScopes {
+		if len(h.scopes) >= maxScopes || noted && now.Sub(p.At) > Kept {
 			return false
 		}
 		of = &rings{}
-		for i := range of {
-			of[i] = make([]entry, Tiers[i].Slots)
+		for i := range of.tiers {
+			of.tiers[i] = make([]entry, Tiers[i].Slots)
 		}
 		h.scopes[scope] = of
 	}
-	if old := &of[tier][slot]; !old.point.At.IsZero() {
+	if old := &of.tiers[tier][slot]; !old.point.At.IsZero() {
 		_, was := Tiers[tier].Slot(old.point.At)
 		if was > turn || was == turn && (old.noted || !noted) {
 			return false
 		}
 	}
-	of[tier][slot] = entry{p, noted}
+	of.tiers[tier][slot], of.put = entry{p, noted}, now
 	return true
+}
+
+// sweep lets go of scopes of which no point was taken for as long as points are kept: of centres that are gone.
+func (h *History) sweep(now time.Time) {
+	if now.Sub(h.swept) < sweepEvery {
+		return
+	}
+	h.swept = now
+	maps.DeleteFunc(h.scopes, func(_ string, of *rings) bool { return now.Sub(of.put) > Kept })
 }
 
 // At returns the point of the turn that a moment belongs to, and whether it stands in the topic; ok is false where there is none.
@@ -155,7 +176,7 @@ func (h *History) At(scope string, tier int, at time.Time) (p Point, noted, ok b
 	if of == nil {
 		return Point{}, false, false
 	}
-	e := &of[tier][slot]
+	e := &of.tiers[tier][slot]
 	_, was := Tiers[tier].Slot(e.point.At)
 	return e.point, e.noted, !e.point.At.IsZero() && was == turn
 }
@@ -169,9 +190,9 @@ func (h *History) Points(scope string, from, to time.Time, step time.Duration) [
 	h.mu.RLock()
 	var all []Point
 	if of := h.scopes[scope]; of != nil {
-		for tier := range of {
-			for i := range of[tier] {
-				if p := &of[tier][i].point; !p.At.IsZero() && !p.At.Before(from) && !p.At.After(to) {
+		for tier := range of.tiers {
+			for i := range of.tiers[tier] {
+				if p := &of.tiers[tier][i].point; !p.At.IsZero() && !p.At.Before(from) && !p.At.After(to) {
 					all = append(all, *p)
 				}
 			}

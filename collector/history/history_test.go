@@ -17,10 +17,18 @@ func point(at time.Time) Point {
 	return PointOf(at, at.Unix(), &capacity.Figure{Devices: capacity.Devices{Rated: at.Unix()}})
 }
 
+// anew is an empty history at a moment, which moves when clock is set.
+func anew(at time.Time) (h *History, clock *time.Time) {
+	h, clock = New(), &at
+	h.now = func() time.Time { return *clock }
+	return h, clock
+}
+
 // TestDay puts a day and a half of figures in, as a collector does: a day of them comes out, one a minute, and an hour of them one in ten seconds.
 func TestDay(t *testing.T) {
-	h := New()
+	h, clock := anew(start)
 	for at := start; at.Before(start.Add(36 * time.Hour)); at = at.Add(time.Second) {
+		*clock = at
 		for tier := range Tiers {
 			if _, _, ok := h.At(Province, tier, at); !ok && !h.Put(Province, tier, point(at), false) {
 				t.Fatalf("the first point of %s was not taken", at)
@@ -51,7 +59,7 @@ func TestDay(t *testing.T) {
 // TestPut lets what stands in the topic win over what a collector saw itself, and later turns over earlier ones, whatever comes first.
 func TestPut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		h := New()
+		h, _ := anew(start)
 		type put struct {
 			at    time.Time
 			noted bool
@@ -78,13 +86,42 @@ func TestPut(t *testing.T) {
 
 // TestBounded keeps no more scopes than it may.
 func TestBounded(t *testing.T) {
-	h := New()
+	h, _ := anew(start)
 	for i := range 2 * maxScopes {
 		h.Put(CentreScope(fmt.Sprint("c", i)), 0, point(start), true)
 	}
 	if len(h.scopes) != maxScopes {
 		t.Errorf("%d scopes", len(h.scopes))
 	}
+}
+
+// TestGone lets a centre go: what is left of it in the topic takes no memory, be it read anew or held since it was there.
+func TestGone(t *testing.T) {
+	h, clock := anew(start)
+	put := func(scope string, at time.Time, noted, want bool) {
+		t.Helper()
+		if got := h.Put(scope, 1, point(at), noted); got != want {
+			t.Errorf("%s at %s: taken %t, want %t", scope, at, got, want)
+		}
+	}
+	put("centre/left", start.Add(-Kept-time.Second), true, false)
+	put("centre/late", start.Add(-Kept-time.Second), false, true) // of a broker whose clock is late, and of a centre that is here
+	put("centre/leaves", start.Add(-Kept+time.Second), true, true)
+	put("centre/stays", start, true, true)
+	if len(h.scopes) != 3 {
+		t.Errorf("%d scopes", len(h.scopes))
+	}
+	for range 2 * int(Kept/time.Hour) {
+		*clock = clock.Add(time.Hour)
+		put("centre/stays", *clock, true, true)
+		if gone := clock.Sub(start) > Kept; gone != (h.scopes["centre/leaves"] == nil) {
+			t.Fatalf("%s after its last point: %d scopes", clock.Sub(start), len(h.scopes))
+		}
+	}
+	if got := h.Points("centre/stays", start, *clock, time.Hour); len(got) < 24 {
+		t.Errorf("%d hours of the one that stays", len(got))
+	}
+	put("centre/leaves", *clock, true, true) // it is back
 }
 
 // FuzzParseKey reads any key: one that is read is written the same.

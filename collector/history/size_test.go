@@ -12,9 +12,10 @@ import (
 func TestSizeOfScope(t *testing.T) {
 	const scopes = 20
 	before := inUse()
-	h := New()
+	h, clock := anew(start)
 	fill := func(day time.Time) {
 		for at := day; at.Before(day.Add(Kept)); at = at.Add(Tiers[0].Step) {
+			*clock = at
 			for i := range scopes {
 				utilisation, coverage := 0.5, 1.0
 				p := PointOf(at, at.Unix(), &capacity.Figure{Utilisation: &utilisation, Coverage: &coverage})

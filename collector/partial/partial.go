@@ -222,7 +222,8 @@ func (p *Partial) Encode() ([]byte, error) {
 // ErrSchema says that a record is of a version that this collector does not know.
 var ErrSchema = errors.New("schema is not known")
 
-// Decode reads a record's value. What it returns is sound: indices lie within their lists, and no count is below zero.
+// Decode reads a record's value. What it returns is sound: indices lie within their lists, no count is below zero, and no peak beyond what a
+// catalogue may have.
 func Decode(value []byte) (*Partial, error) {
 	p := &Partial{}
 	if err := json.Unmarshal(value, p); err != nil {
@@ -285,6 +286,11 @@ func (p *Partial) check() error {
 		if len(q.FreeHosts) > capacity.MaxFree+1 {
 			return fmt.Errorf("pool %d: %d free_hosts", i, len(q.FreeHosts))
 		}
+		for precision, peak := range q.Peaks {
+			if peak < 0 || peak > catalog.MaxPeak {
+				return fmt.Errorf("pool %d: a peak of %d Mflop/s by %.20q", i, peak, precision)
+			}
+		}
 	}
 	for i := range p.Shapes {
 		s := &p.Shapes[i]
@@ -296,10 +302,12 @@ func (p *Partial) check() error {
 				return fmt.Errorf("shape %d: there is no pool %d", i, n)
 			}
 		}
+		least := int64(0) // bins ascend, so that none is there twice
 		for _, a := range s.Ages {
-			if a[0] < 0 || a[0] >= capacity.AgeBins || a[1] < 0 || a[1] > 1<<31 {
+			if a[0] < least || a[0] >= capacity.AgeBins || a[1] < 0 || a[1] > 1<<31 {
 				return fmt.Errorf("shape %d: age bin %v", i, a)
 			}
+			least = a[0] + 1
 		}
 	}
 	return nil

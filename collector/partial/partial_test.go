@@ -78,6 +78,26 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestDecodeRefuses refuses sums that no collector makes, each beside one that is taken.
+func TestDecodeRefuses(t *testing.T) {
+	for _, tc := range []struct {
+		fields string
+		fine   bool
+	}{
+		{`"pools":[{"peaks":{"fp16":1000000000000}}]`, true},
+		{`"pools":[{"peaks":{"fp16":1000000000001}}]`, false},
+		{`"pools":[{"peaks":{"fp64":1,"fp16":-1}}]`, false},
+		{`"shapes":[{"ages":[[0,1],[3,2147483648]]}]`, true},
+		{`"shapes":[{"ages":[[3,2147483648],[3,2147483648]]}]`, false},
+		{`"shapes":[{"ages":[[3,1],[2,1]]}]`, false},
+	} {
+		_, err := Decode([]byte(`{"schema":1,"stale_after_ms":30000,` + tc.fields + `}`))
+		if (err == nil) != tc.fine {
+			t.Errorf("%s: %v", tc.fields, err)
+		}
+	}
+}
+
 // FuzzDecode holds what is decoded to what Decode promises.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"schema":1,"stale_after_ms":30000,"pools":[{"devices":[1,0,0,0,0]}],"shapes":[{"pools":[0],"rated":1,"ages":[[3,1]]}]}`))

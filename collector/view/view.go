@@ -199,6 +199,9 @@ func (v *View) claim(p *part, bucket int, value []byte, offset, ms int64) (Outco
 
 // pass reports whether a record counts after those before, and if so makes it the last one.
 func (f *fence) pass(next fence) bool {
+	if f.at-next.at >= BehindAfter.Milliseconds() {
+		f.at = max(next.at, 1) // a broker's clock was wrong, then or now: from here on the last one's silence is measured by this one's
+	}
 	if f.at > 0 && next.at-f.at <= unfencedAfter.Milliseconds() {
 		older := next.generation < f.generation
 		again := next.generation == f.generation && next.instance == f.instance && next.sequence <= f.sequence

@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +80,64 @@ func TestWrongClock(t *testing.T) {
 	if doc, _ = answer(t, v); !doc.AsOf.Equal(now) || doc.Parts != (capacity.Parts{Total: 2, Current: 2, OldestS: 1}) || doc.Total.Age.Max != 2 {
 		t.Errorf("as of %s, want %s; parts %+v, age %+v", doc.AsOf, now.UTC(), doc.Parts, doc.Total.Age)
 	}
+}
+
+// TestFenceOfWrongClock lets the last record of a part be of a broker whose clock is an hour ahead. Its owner dies, and the group is made anew: who is
+// elected in it waits ten seconds by the right clock, and no hour.
+func TestFenceOfWrongClock(t *testing.T) {
+	v := New()
+	for i, tc := range []struct {
+		instance   string
+		generation int32
+		sequence   int64
+		after      time.Duration
+		want       Outcome
+	}{
+		{"one", 7, 1, time.Hour, Folded},
+		{"two", 1, 2, 2 * time.Second, Fenced},
+		{"two", 1, 3, 12 * time.Second, Fenced},
+		{"two", 1, 4, 12*time.Second + time.Millisecond, Folded},
+		{"one", 7, 5, 13 * time.Second, Folded}, // as little as clocks may differ is no wrong clock
+		{"two", 1, 6, 10*time.Second + 500*time.Millisecond, Fenced},
+		{"two", 1, 7, 23 * time.Second, Fenced},
+	} {
+		outcome, err := v.Apply([]byte("guian/0"), record(t, tc.instance, tc.generation, tc.sequence, 3, 1, 1000), int64(i), start.Add(tc.after))
+		if outcome != tc.want {
+			t.Errorf("record %d of %s: %s, %v; want %s", i, tc.instance, outcome, err, tc.want)
+		}
+	}
+}
+
+// TestOtherVersions reads what collectors of other versions write. What they added is skipped; another schema is left out, fences nothing, and lets the part fall behind.
+func TestOtherVersions(t *testing.T) {
+	v := New()
+	offset := int64(0)
+	say := func(key, value string, at time.Time, want Outcome) {
+		t.Helper()
+		outcome, err := v.Apply([]byte(key), []byte(value), offset, at)
+		if offset++; outcome != want || (outcome == Refused) != (err != nil) {
+			t.Errorf("%s %s: %s, %v", key, value, outcome, err)
+		}
+	}
+	sums := string(record(t, "one", 3, 1, 3, 1, 1000))
+	say("guian/0", strings.Replace(sums, "{", `{"colour":"red","shape_of_things":[{"x":1}],`, 1), start, Folded)
+	doc, _ := answer(t, v)
+	if doc.Total.Devices.Rated != 4 || doc.Parts.Current != 1 {
+		t.Errorf("with fields that are not known: %+v", doc.Total.Devices)
+	}
+	later := start.Add(4 * time.Second)
+	for key, value := range map[string]string{
+		"guian/0":       strings.Replace(string(record(t, "two", 9, 1, 0, 1, 1000)), `"schema":1`, `"schema":2`, 1),
+		"guian/0/owner": `{"schema":2,"instance":"two","generation":9,"sequence":2}`,
+		"guian/0/3":     `{"schema":2,"instance":"two","generation":9,"sequence":3}`,
+	} {
+		say(key, value, later, Refused)
+	}
+	doc, _ = answer(t, v)
+	if doc.Total.Devices.Rated != 4 || doc.Parts.Behind != 1 || doc.Total.Age.Max != 5 {
+		t.Errorf("after another schema: %+v, %+v, %+v", doc.Total.Devices, doc.Parts, doc.Total.Age)
+	}
+	say("guian/0", string(record(t, "one", 3, 2, 3, 1, 1000)), later, Folded)
 }
 
 // TestSum adds two parts of a centre up, and lets one fall behind.

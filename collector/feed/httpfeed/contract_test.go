@@ -286,6 +286,8 @@ func TestDocumentOfSingleQuestions(t *testing.T) {
 		"/v1/match?count=99999999999999999999":       false,
 		"/v1/match?count=8&per_host=65537":           false,
 		"/v1/match?hosts=10000001":                   false,
+		"/v1/hosts?host=" + strings.Repeat("a", 255): true,
+		"/v1/hosts?host=" + strings.Repeat("a", 256): false,
 		"/v1/match?count=8&limit=1001":               false,
 		"/v1/match?eflops=0":                         false,
 		"/v1/match?eflops=1e3":                       false,

@@ -26,8 +26,8 @@ func withPast(past *history.History) http.Handler {
 func somePast() *history.History {
 	h := history.New()
 	half := 0.5
-	h.Put(history.Province, 0, history.PointOf(province().AsOf.Add(-time.Minute), 40, &capacity.Figure{Utilisation: &half, Coverage: &half}), true)
-	h.Put(history.Province, 0, history.PointOf(province().AsOf.Add(-time.Second), 41, &capacity.Figure{}), true)
+	h.Put(history.Province, 0, history.PointOf(province().AsOf.Add(-time.Minute), 40, &capacity.Figure{Utilisation: &half, Coverage: &half}), false)
+	h.Put(history.Province, 0, history.PointOf(province().AsOf.Add(-time.Second), 41, &capacity.Figure{}), false)
 	return h
 }
 
@@ -37,7 +37,7 @@ func TestHistory(t *testing.T) {
 	now := province().AsOf
 	for i := range 30 {
 		at := now.Add(time.Duration(i-30) * 10 * time.Second)
-		past.Put(history.Province, 0, history.PointOf(at, int64(i), &capacity.Figure{Devices: capacity.Devices{Free: int64(i)}}), true)
+		past.Put(history.Province, 0, history.PointOf(at, int64(i), &capacity.Figure{Devices: capacity.Devices{Free: int64(i)}}), false)
 	}
 	h := withPast(past)
 	for _, tc := range []struct {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -21,6 +22,8 @@ const (
 	timeout = 10 * time.Second
 	// kept is how many figures wait for a database that does not answer: an hour of them, if one comes every ten seconds.
 	kept = 360
+	// keptBytes bounds them together: an hour of the figures of 150 centres. The newest waits in any case.
+	keptBytes = 32 << 20
 	// together bounds one request. The figures of a hundred centres are some 60 kB.
 	together = 1 << 20
 	// maxPause bounds how long a database may ask to be left alone: what waits is more than is kept of it after an hour.
@@ -88,13 +91,25 @@ func (w *Writer) Run(ctx context.Context) {
 				w.waiting = append(w.waiting, lines)
 			}
 		}
-		if over := len(w.waiting) - kept; over > 0 {
-			w.waiting = w.waiting[over:]
-			w.dropped.Add(int64(over))
-		}
+		over := w.over()
+		w.waiting = slices.Delete(w.waiting, 0, over)
+		w.dropped.Add(int64(over))
 		for len(w.waiting) > 0 && ctx.Err() == nil && !time.Now().Before(w.after) && w.flush(ctx) {
 		}
 	}
+}
+
+// over is how many of the oldest figures are too many to wait.
+func (w *Writer) over() int {
+	n, size := 0, 0
+	for n < min(len(w.waiting), kept) {
+		size += len(w.waiting[len(w.waiting)-1-n])
+		if n > 0 && size > keptBytes {
+			break
+		}
+		n++
+	}
+	return len(w.waiting) - n
 }
 
 // answered is an answer of the database that is none of 2xx.
@@ -143,7 +158,7 @@ func (w *Writer) flush(ctx context.Context) bool {
 		}
 		return false
 	}
-	w.waiting = w.waiting[n:]
+	w.waiting = slices.Delete(w.waiting, 0, n)
 	return true
 }
 

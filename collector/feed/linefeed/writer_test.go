@@ -183,34 +183,44 @@ func TestDatabaseAway(t *testing.T) {
 	until("after what was refused", func(s Stats) bool { return s.Written == 5 })
 }
 
-// TestBounded gives the oldest up when too many wait.
+// TestBounded gives the oldest up when too many wait, or too much.
 func TestBounded(t *testing.T) {
 	db := &database{status: http.StatusServiceUnavailable}
 	server := httptest.NewServer(db)
 	defer server.Close()
-	w, err := New(Config{URL: server.URL, Interval: config.Duration(time.Millisecond)}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range kept {
-		w.waiting = append(w.waiting, []byte("old\n"))
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		w.Run(ctx)
-	}()
-	w.Take(snapshot(1, 1))
-	for deadline := time.Now().Add(10 * time.Second); w.Stats().Dropped == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%+v", w.Stats())
+	for name, tc := range map[string]struct {
+		waiting, size int // before one more comes
+		left, dropped int
+	}{
+		"as many as may": {kept - 1, 4, kept, 0},
+		"too many":       {kept, 4, kept, 1},
+		"too much":       {4, keptBytes / 4, 4, 1},
+		"far too much":   {3, keptBytes, 1, 3},
+	} {
+		w, err := New(Config{URL: server.URL, Interval: config.Duration(time.Millisecond)}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	cancel()
-	<-done
-	if len(w.waiting) != kept {
-		t.Errorf("%d wait", len(w.waiting))
+		for range tc.waiting {
+			w.waiting = append(w.waiting, make([]byte, tc.size))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		w.Take(snapshot(1, 1))
+		go func() {
+			defer close(done)
+			w.Run(ctx)
+		}()
+		for deadline := time.Now().Add(20 * time.Second); w.Stats().Failed == 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %+v", name, w.Stats())
+			}
+		}
+		cancel()
+		<-done
+		if n := len(w.waiting); n != tc.left || w.Stats().Dropped != int64(tc.dropped) || !strings.HasPrefix(string(w.waiting[n-1]), Measurement) {
+			t.Errorf("%s: %d wait, %d were dropped, want %d and %d", name, n, w.Stats().Dropped, tc.left, tc.dropped)
+		}
 	}
 }
 
