@@ -63,8 +63,6 @@ var chinese = map[string]string{
 	"; not readable: %s":               "；无法读取：%s",
 	"docs/states.md says what the reason means; exameter-agent undrain --device ID once it is mended": "docs/states.md 说明原因的含义；修复后执行 exameter-agent undrain --device 标识",
 
-	"inventory has %d partitions and telemetry %d; the two must be equal": "inventory 有 %d 个分区，telemetry 有 %d 个；两者必须相等",
-	"make the smaller one larger: kafka-topics.sh --alter --partitions N": "把较少的一方增加到相同：kafka-topics.sh --alter --partitions N",
 	"%s does not exist": "%s 不存在",
 	"once, by whoever runs Kafka: exameter topics create --centre %s --brokers HOST:PORT": "由管理 Kafka 的人执行一次：exameter topics create --centre %s --brokers 主机:端口",
 	"%s: this client may not use it":      "%s：此客户端无权使用",

@@ -86,8 +86,7 @@ func (k *kafkaCheck) centre(id string, registered *registry.Centre) bool {
 		k.Do("exameter topics create --centre %s --brokers HOST:PORT", id)
 		return false
 	case i.Partitions != t.Partitions:
-		k.Fail(what, "inventory has %d partitions and telemetry %d; the two must be equal", i.Partitions, t.Partitions)
-		k.Do("make the smaller one larger: kafka-topics.sh --alter --partitions N")
+		k.Uneven(what, id, i.Partitions, t.Partitions)
 		return false
 	case i.Leaderless+t.Leaderless > 0:
 		k.Fail(what, "%d partitions have no leader", i.Leaderless+t.Leaderless)

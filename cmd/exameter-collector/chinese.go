@@ -54,8 +54,6 @@ var chinese = map[string]string{
 	"is planned and has no topics yet":                                           "在规划中，尚无主题",
 	"stands in the registry and has no topics, or none that this client may see": "在登记表中，但没有主题，或此客户端无权看到",
 	"has one of its two topics only: inventory has %d partitions, telemetry %d":  "两个主题只有其一：inventory 有 %d 个分区，telemetry 有 %d 个",
-	"inventory has %d partitions and telemetry %d; the two must be equal":        "inventory 有 %d 个分区，telemetry 有 %d 个；两者必须相等",
-	"make the smaller one larger: kafka-topics.sh --alter --partitions N":        "把较少的一方增加到相同：kafka-topics.sh --alter --partitions N",
 	"%d partitions have no leader":                                               "%d 个分区没有主节点",
 	"brokers are down: start them":                                               "有 Kafka 节点停机：启动它们",
 	"its topics may not be read by this client":                                  "此客户端无权读取其主题",

@@ -101,9 +101,17 @@ func TestCheck(t *testing.T) {
 	topic(telemetry.InventoryTopic("half"), 1, "LogAppendTime")
 	topic(telemetry.InventoryTopic("uneven"), 1, "LogAppendTime")
 	topic(telemetry.TelemetryTopic("uneven"), 2, "LogAppendTime")
+	topic(telemetry.InventoryTopic("wide"), 3, "LogAppendTime")
+	topic(telemetry.TelemetryTopic("wide"), 2, "LogAppendTime")
 	code, stdout, _ = call(t, "check", "-c", conf)
-	if code != 1 || !strings.Contains(stdout, "FAIL  centre half       has one of its two topics") || !strings.Contains(stdout, "FAIL  centre uneven     inventory has 1 partitions and telemetry 2") {
-		t.Errorf("exit code %d:\n%s", code, stdout)
+	for _, want := range []string{
+		"FAIL  centre half       has one of its two topics", "FAIL  centre uneven     inventory has 1 partitions and telemetry 2",
+		"delete " + telemetry.InventoryTopic("uneven"), "FAIL  centre wide       inventory has 3 partitions and telemetry 2",
+		"kafka-topics.sh --alter --topic " + telemetry.TelemetryTopic("wide") + " --partitions 3",
+	} {
+		if code != 1 || !strings.Contains(stdout, want) {
+			t.Errorf("exit code %d, without %q:\n%s", code, want, stdout)
+		}
 	}
 	broker.Close()
 	code, stdout, _ = call(t, "check", "-c", conf)

@@ -17,7 +17,12 @@ var chinese = map[string]string{
 	"write the secret there, or change %s":           "将密钥写入该文件，或修改 %s",
 	"everybody on this host may read %s (mode %04o)": "本机所有用户都可读取 %s（权限 %04o）",
 	"chown root:exameter %s && chmod 0640 %s, or keep it with root and hand it on by LoadCredential=": "chown root:exameter %s && chmod 0640 %s；或只留给 root，由 LoadCredential= 转交",
-	"%s is empty":   "%s 为空",
+	"%s is empty": "%s 为空",
+
+	"inventory has %d partitions and telemetry %d; the two must be equal": "inventory 有 %d 个分区，telemetry 有 %d 个；两者必须相等",
+	"kafka-topics.sh --alter --topic %s --partitions %d":                  "kafka-topics.sh --alter --topic %s --partitions %d",
+	"delete %s, make it anew (exameter topics create --centre %s --partitions %d --brokers HOST:PORT) and restart the collectors; agents fill it within an hour": "删除 %s，重新创建（exameter topics create --centre %s --partitions %d --brokers HOST:PORT），并重启汇集器；采集器在一小时内重新写满",
+
 	"%s, mode %04o": "%s，权限 %04o",
 
 	"systemd does not run here: whoever starts the program must start it again when it ends": "此处没有运行 systemd：程序退出后，须由启动它的一方重新启动",
