@@ -37,7 +37,7 @@ func checkKafka(ctx context.Context, r *check.Report, c agent.Config) {
 		return
 	}
 	if inventory.Partitions != reports.Partitions {
-		r.Uneven("topics", c.Centre, inventory.Partitions, reports.Partitions)
+		r.Uneven("topic", c.Centre, inventory.Partitions, reports.Partitions)
 	}
 	r.Clock(ctx, client, topics[1], reports.Partitions)
 }

@@ -4,7 +4,7 @@ package main
 // kernel and Kafka say stays as they say it.
 var chinese = map[string]string{
 	"configuration": "配置", "identity": "身份", "system": "系统", "state": "状态目录", "orders": "停用指令", "source": "来源", "sources": "来源",
-	"clock": "时钟", "device": "设备", "topic": "主题", "topics": "主题", "queue": "队列", "spool": "暂存区", "brokers": "Kafka 节点",
+	"clock": "时钟", "device": "设备", "topic": "主题", "queue": "队列", "spool": "暂存区", "brokers": "Kafka 节点",
 	"unknown": "未知", "free": "空闲", "busy": "占用", "drained": "停用", "faulty": "故障",
 
 	"chgrp %s %s && chmod 0640 %s":                                           "chgrp %s %s && chmod 0640 %s",
