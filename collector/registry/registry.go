@@ -209,7 +209,7 @@ func said(key string, date Date, eflops Eflops) error {
 	case date.IsZero():
 		return config.Errorf(key+".date", "is missing")
 	case eflops.Flops == 0:
-		return config.Errorf(key+".eflops", "is missing")
+		return config.Errorf(key+".eflops", "is missing, or zero")
 	}
 	return nil
 }
