@@ -466,6 +466,35 @@ func TestDiskThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// TestDiskThatCannotBeOpenedIsKept opens a queue on a disk that fails to read the beginning of a part: that part is not thrown away for it.
+func TestDiskThatCannotBeOpenedIsKept(t *testing.T) {
+	c, dir := newClock(), t.TempDir()
+	d := open(t, c.options(dir))
+	appendAll(t, d, 0, 3, 100)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	parts, err := segmentFiles(dir)
+	if err != nil || len(parts) != 1 {
+		t.Fatal(parts, err)
+	}
+	aside := filepath.Join(t.TempDir(), "part")
+	if err := errors.Join(os.Rename(parts[0], aside), os.Symlink("/proc/self/mem", parts[0])); err != nil { // whose beginning reads as EIO
+		t.Fatal(err)
+	}
+	if d, err := OpenDisk(c.options(dir)); !errors.Is(err, syscall.EIO) || d != nil {
+		t.Fatalf("opened: %t, error %v", d != nil, err)
+	}
+	if err := errors.Join(os.Remove(parts[0]), os.Rename(aside, parts[0])); err != nil {
+		t.Fatal(err)
+	}
+	d = open(t, c.options(dir))
+	defer d.Close()
+	if got := drain(t, d); !slices.Equal(got, series(0, 3)) || d.Stats().Broken != 0 {
+		t.Errorf("delivered %v, %+v", got, d.Stats())
+	}
+}
+
 // TestDiskLosesNothingUncounted drives a queue at random: every record is delivered, in order, or counted.
 func TestDiskLosesNothingUncounted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -68,7 +69,7 @@ func Look(o DiskOptions) (Standing, error) {
 	return s, nil
 }
 
-// begun reads the beginning of a segment, and nothing where that is broken.
+// begun reads the beginning of a segment, and nothing where that is broken. Where the disk does not give it, it may be whole: that is an error.
 func begun(name string) (*segment, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -80,7 +81,10 @@ func begun(name string) (*segment, error) {
 		return nil, fmt.Errorf("read a part of the spool: %w", err)
 	}
 	b := make([]byte, headerSize)
-	n, _ := f.ReadAt(b, 0)
+	n, err := f.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read a part of the spool: %w", err)
+	}
 	h, err := parseHeader(b[:n])
 	if err != nil {
 		return nil, nil
